@@ -1,0 +1,1 @@
+"""One daemon for each who acts on the relay's word."""

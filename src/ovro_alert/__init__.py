@@ -1,0 +1,1 @@
+"""Carries an astronomical alert from whoever saw it to the telescope that should look."""

@@ -1,0 +1,92 @@
+"""The vocabulary of what is asked: a command, its life, and the entry that it is in a slot's log."""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ovro_alert.alert import Finite, Part, Utc
+
+MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+
+
+def to_mjd(moment: datetime) -> float:
+    """Modified Julian Date (UTC days, good to about 1 µs) of an aware moment."""
+    return (moment - MJD_EPOCH) / timedelta(days=1)
+
+
+def from_mjd(mjd: float) -> datetime:
+    """The UTC moment of a Modified Julian Date; OverflowError outside the years 1 to 9999."""
+    return MJD_EPOCH + timedelta(days=mjd)
+
+
+class Kind(StrEnum):
+    """What an entry of a slot is: what a sender said, or what a telescope is asked."""
+
+    EVENT = "event"
+    COMMAND = "command"
+
+
+class State(StrEnum):
+    """The life of a command."""
+
+    PENDING = "pending approval"
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+# Every step that a command may take; whatever is not here is refused. A lease that ran out returns a claimed
+# or running command to the queue, so that another client may look whether it was done.
+STEPS: dict[State, frozenset[State]] = {
+    State.PENDING: frozenset({State.QUEUED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
+    State.QUEUED: frozenset({State.CLAIMED, State.CANCELLED, State.EXPIRED}),
+    State.CLAIMED: frozenset(
+        {State.QUEUED, State.RUNNING, State.DONE, State.FAILED, State.REFUSED, State.CANCELLED, State.EXPIRED}
+    ),
+    State.RUNNING: frozenset({State.QUEUED, State.DONE, State.FAILED, State.REFUSED, State.CANCELLED}),
+}
+REPORTABLE = frozenset({State.RUNNING, State.DONE, State.FAILED, State.REFUSED})
+
+
+def may_step(before: State, after: State) -> bool:
+    """Whether a command may go from one state to the other; a report of RUNNING may be repeated."""
+    return after in STEPS.get(before, frozenset()) or before == after == State.RUNNING
+
+
+def is_over(state: State) -> bool:
+    """Whether nothing more can happen to a command in this state."""
+    return state not in STEPS
+
+
+class Command(Part):
+    """One thing asked of one telescope, before it is in the log."""
+
+    slot: str
+    command: str
+    args: dict[str, Any]
+    command_mjd: Finite
+    deadline: Utc | None = None  # after this moment it is useless
+
+
+class Entry(BaseModel):
+    """One entry of a slot's log as it goes over the wire; a client ignores what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: int  # unique for all time, not only in one log; below 2⁵³, so that every JSON reader keeps it
+    seq: int  # its place in the slot, from 1, without gaps
+    slot: str
+    kind: Kind
+    command: str
+    args: dict[str, Any]
+    command_mjd: Finite
+    state: State | None  # None for an event: nobody carries it out
+    event_id: str | None
+    deadline: Utc | None
