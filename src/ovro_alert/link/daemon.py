@@ -1,0 +1,81 @@
+"""What every daemon does first: its log on stderr, and a clean end at SIGINT or SIGTERM."""
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import FrameType
+from typing import TypeVar
+
+Answer = TypeVar("Answer")
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 5.0
+
+
+def set_up_logging(level: int = logging.INFO) -> None:
+    """Log to stderr in UTC; httpx, which names whole addresses, is heard only when it warns."""
+    formatter = logging.Formatter(
+        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+    )
+    formatter.converter = time.gmtime
+    handler = logging.StreamHandler()
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler])
+    for chatty in ("httpx", "httpcore"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def in_background(work: Callable[[], Answer], name: str) -> Future[Answer]:
+    """Do `work` in a thread that cannot keep the process alive."""
+    future: Future[Answer] = Future()
+
+    def body() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=body, name=name, daemon=True).start()
+    return future
+
+
+def run(work: Callable[[threading.Event], None], grace: float = GRACE_S) -> int:
+    """Do `work(stop)` until it returns or a signal sets `stop`; the process's exit code.
+
+    The work has `grace` seconds to end after a signal and is left behind then: a request that hangs does not
+    hold a daemon up, and all that it keeps survives a kill anyway. A second signal ends it at once.
+    """
+    set_up_logging()
+    stop = threading.Event()
+
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        log.info("%s: stopping", signal.Signals(number).name)
+        stop.set()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, on_signal)
+    over = threading.Event()
+    future = in_background(lambda: work(stop), "work")
+    future.add_done_callback(lambda _: over.set())
+    while not over.wait(0.2):
+        if stop.is_set():
+            over.wait(grace)
+            break
+    if not future.done():
+        log.warning("left a request behind that did not end in %g s", grace)
+        return 0
+    try:
+        future.result()
+    except (ValueError, OSError) as error:  # settings and disks: the operator needs no traceback
+        log.error("%s", error)
+        return 1
+    except Exception:
+        log.exception("stopped by an error")
+        return 1
+    return 0
