@@ -1,0 +1,182 @@
+"""The session definition file: a session as text, and back.
+
+The format is that of the LWA's Monitor and Control System as ovro-lwa/lwa-observing writes and reads it:
+`KEY<spaces>VALUE` lines, right ascension in decimal hours, times in UTC. Keys that end in `+` repeat the one
+above for people.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from ovro_alert.command import MJD_EPOCH
+from ovro_alert.telescopes.lwa.session import BANDWIDTH_MHZ, BEAMS, Observation, Session, SessionMode, to_mhz
+
+DAY = timedelta(days=1)
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def write(session: Session) -> str:
+    """The text of a session definition file."""
+    blocks = [_session_block(session), *(_observation_block(each) for each in session.observations)]
+    return (
+        "\n\n".join("\n".join(f"{key:<17}{value}" if key else "" for key, value in b) for b in blocks) + "\n"
+    )
+
+
+def _session_block(session: Session) -> Iterable[tuple[str, object]]:
+    yield "PI_ID", session.pi_id
+    yield "PI_NAME", session.pi_name
+    yield "", ""
+    yield "PROJECT_ID", session.project_id
+    yield "SESSION_ID", session.session_id
+    yield "SESSION_MODE", session.mode
+    if session.beam is not None:
+        yield "SESSION_DRX_BEAM", session.beam
+    yield "CONFIG_FILE", session.config_file
+    if session.cal_dir is not None:
+        yield "CAL_DIR", session.cal_dir
+    yield "DO_CAL", session.do_cal
+
+
+def _observation_block(observation: Observation) -> Iterable[tuple[str, object]]:
+    start = observation.start
+    midnight = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    minutes, seconds = divmod(observation.duration_ms // 1000, 60)
+    yield "OBS_ID", observation.obs_id
+    if observation.target is not None:
+        yield "OBS_TARGET", observation.target
+    yield "OBS_START_MJD", (midnight - MJD_EPOCH) // DAY
+    yield "OBS_START_MPM", (start - midnight) // MILLISECOND
+    yield "OBS_START", f"UTC {start:%Y %m %d %H:%M:%S}.{start.microsecond // 1000:03d}"
+    yield "OBS_DUR", observation.duration_ms
+    yield "OBS_DUR+", f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+    if observation.int_time_ms is not None:
+        yield "OBS_INT_TIME", observation.int_time_ms
+    yield "OBS_MODE", observation.mode
+    if observation.ra is not None:
+        yield "OBS_RA", f"{round(observation.ra / 15, 9) % 24:.9f}"  # 24 h is 0 h
+    if observation.dec is not None:
+        yield "OBS_DEC", f"{observation.dec:+.9f}"
+    if observation.az is not None:
+        yield "OBS_AZ", f"{round(observation.az, 9) % 360:.9f}"
+    if observation.alt is not None:
+        yield "OBS_ALT", f"{observation.alt:.9f}"
+    yield "OBS_FREQ1", observation.freq1
+    yield "OBS_FREQ1+", f"{to_mhz(observation.freq1):.9f} MHz"
+    yield "OBS_FREQ2", observation.freq2
+    yield "OBS_FREQ2+", f"{to_mhz(observation.freq2):.9f} MHz"
+    yield "OBS_BW", observation.bandwidth
+    yield "OBS_BW+", f"{BANDWIDTH_MHZ[observation.bandwidth]:.3f} MHz"
+    yield "OBS_DRX_GAIN", observation.gain
+
+
+# Our names of what the reader may do without.
+_SESSION_KEYS = {
+    "PI_ID": "pi_id",
+    "PI_NAME": "pi_name",
+    "PROJECT_ID": "project_id",
+    "CONFIG_FILE": "config_file",
+    "DO_CAL": "do_cal",
+}
+_OBSERVATION_KEYS = {
+    "OBS_TARGET": "target",
+    "OBS_DEC": "dec",
+    "OBS_AZ": "az",
+    "OBS_ALT": "alt",
+    "OBS_FREQ1": "freq1",
+    "OBS_FREQ2": "freq2",
+    "OBS_BW": "bandwidth",
+    "OBS_DRX_GAIN": "gain",
+}
+
+
+def parse(text: str) -> Session:
+    """Read a session definition file as the telescope does.
+
+    Keys may come in any order and unknown ones are passed over; an OBS key that comes again begins the next
+    observation. ValueError names the key that is missing or wrong.
+    """
+    head: dict[str, str] = {}
+    blocks: list[dict[str, str]] = [{}]
+    for line in text.splitlines():
+        key, *rest = line.split(None, 1) or [""]
+        value = rest[0].strip() if rest else ""
+        if not key.startswith("OBS_"):
+            head[key] = value
+            continue
+        if key in blocks[-1]:
+            blocks.append({})
+        blocks[-1][key] = value
+    mode = _need(head, "SESSION_MODE")
+    fields: dict[str, object] = {
+        "session_id": _need(head, "SESSION_ID"),
+        "mode": mode,
+        "cal_dir": head.get("CAL_DIR"),
+        **_rename(head, _SESSION_KEYS),
+    }
+    if mode in BEAMS:
+        fields["beam"] = _need(head, "SESSION_DRX_BEAM")
+    try:
+        fields["observations"] = [_observation(block, mode) for block in blocks]
+        return Session.model_validate(fields)
+    except ValidationError as error:
+        what = error.errors(include_url=False, include_input=False, include_context=False)
+        raise ValueError("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in what)) from error
+
+
+def _need(block: dict[str, str], key: str) -> str:
+    if not block.get(key):
+        raise ValueError(f"{key} is missing")
+    return block[key]
+
+
+def _rename(block: dict[str, str], names: dict[str, str]) -> dict[str, str]:
+    return {name: block[key] for key, name in names.items() if key in block}
+
+
+def _observation(block: dict[str, str], mode: str) -> Observation:
+    fields: dict[str, object] = {
+        "obs_id": _need(block, "OBS_ID"),
+        "start": _start(block),
+        "duration_ms": _need(block, "OBS_DUR"),
+        "mode": _need(block, "OBS_MODE"),
+        **_rename(block, _OBSERVATION_KEYS),
+    }
+    if "OBS_RA" in block:
+        try:
+            fields["ra"] = float(block["OBS_RA"]) * 15
+        except ValueError as error:
+            raise ValueError(f"OBS_RA: {block['OBS_RA']!r} is not hours") from error
+    if mode == SessionMode.POWER:
+        wanted = _integer(block, "OBS_INT_TIME", 1) if "OBS_INT_TIME" in block else 1
+        fields["int_time_ms"] = 1 << (wanted.bit_length() - 1)  # rounded down to a power of two
+    return Observation.model_validate(fields)
+
+
+def _integer(block: dict[str, str], key: str, least: int) -> int:
+    text = _need(block, key)
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
+        raise ValueError(f"{key}: {text!r} is not a whole number from {least} on")
+    return int(text)
+
+
+def _start(block: dict[str, str]) -> datetime:
+    """OBS_START where it is given, else the day and the milliseconds past its midnight."""
+    if "OBS_START" not in block:
+        if "OBS_START_MJD" not in block:
+            raise ValueError("OBS_START is missing")
+        day, past = _integer(block, "OBS_START_MJD", 0), _integer(block, "OBS_START_MPM", 0)
+        try:
+            return MJD_EPOCH + day * DAY + past * MILLISECOND
+        except OverflowError as error:
+            raise ValueError(f"OBS_START_MJD: {day} is at the end of time") from error
+    scale, _, moment = block["OBS_START"].partition(" ")
+    for form in ("%Y %m %d %H:%M:%S.%f", "%Y %m %d %H:%M:%S"):
+        try:
+            if scale == "UTC":
+                return datetime.strptime(moment, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    raise ValueError(f"OBS_START: {block['OBS_START']!r} is not UTC YYYY MM DD HH:MM:SS[.fff]")
