@@ -16,15 +16,16 @@ log = logging.getLogger(__name__)
 GRACE_S = 5.0
 
 
-def set_up_logging(level: int = logging.INFO) -> None:
-    """Log to stderr in UTC; httpx, which names whole addresses, is heard only when it warns."""
-    formatter = logging.Formatter(
-        "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
-    )
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=level, handlers=[handler])
+def set_up_logging(handler: logging.Handler | None = None) -> None:
+    """Log to `handler`, or to stderr in UTC; httpx, which names addresses, is heard only when it warns."""
+    if handler is None:
+        formatter = logging.Formatter(
+            "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
+        formatter.converter = time.gmtime
+        handler = logging.StreamHandler()
+        handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for chatty in ("httpx", "httpcore"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
