@@ -42,12 +42,15 @@ def settings_table(table: str) -> dict[str, Any]:
 class Settings(BaseSettings):
     """Base of a daemon's settings; a subclass names its `table`."""
 
-    model_config = SettingsConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Inputs stay out of error messages: a key under a misspelt name would be printed with them.
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
     table: ClassVar[str]
 
     def __init_subclass__(cls, *, table: str, **kwargs: Any) -> None:
         cls.table = table
-        cls.model_config = SettingsConfigDict(**cls.model_config, env_prefix=f"OVRO_ALERT_{table.upper()}_")
+        cls.model_config["env_prefix"] = f"OVRO_ALERT_{table.upper()}_"
         super().__init_subclass__(**kwargs)
 
     @classmethod

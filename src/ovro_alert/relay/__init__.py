@@ -1,0 +1,1 @@
+"""The relay: takes alerts in, keeps the log, hands commands out. It knows no daemon by name."""

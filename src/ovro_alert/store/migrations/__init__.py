@@ -1,0 +1,1 @@
+"""How a database of one shape becomes the next; run by `engine.migrate`."""

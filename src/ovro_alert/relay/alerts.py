@@ -1,0 +1,128 @@
+"""Alerts in: `POST /alerts`; and their raw bytes out."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from ovro_alert import formats
+from ovro_alert.alert import Alert, Utc
+from ovro_alert.formats.unreadable import Unreadable
+from ovro_alert.relay.body import Invalid, TooLarge, read_body, said
+from ovro_alert.relay.intake import take
+from ovro_alert.relay.state import RelayState, State
+from ovro_alert.store import alerts, setaside
+from ovro_alert.store.alerts import Arrival
+
+SMALL = 32 * 1024  # bytes that are read quicker than a thread is woken
+UTC_MOMENT: TypeAdapter[datetime] = TypeAdapter(Utc)
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["alerts"])
+
+
+class DecisionOut(BaseModel):
+    rule: str
+    verdict: str
+    reasons: list[str]
+
+
+class AlertAnswer(BaseModel):
+    """What an alert has led to; the same for the same alert, but for `duplicate`."""
+
+    alert_id: str
+    event_id: str
+    duplicate: bool
+    decisions: list[DecisionOut]
+    commands: list[int]
+
+
+@router.post(
+    "/alerts",
+    response_model=AlertAnswer,
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
+)
+async def post_alert(
+    request: Request,
+    state: State,
+    format: str | None = None,
+    x_alert_transport: Annotated[str | None, Header()] = None,
+) -> Any:
+    """Takes an alert's raw bytes; answers when it, the decisions on it and its commands are on disk.
+
+    The format is told by content, or by name: `?format=`. `X-Alert-Transport` is a JSON object of what the
+    transport knows. Bytes that cannot be read are set aside with the reason (422, `GET /setaside`).
+    """
+    transport = _transport(x_alert_transport)
+    arrival = Arrival(transport, _arrived(transport), state.clock())
+    try:
+        content = await read_body(request, state.settings.max_body_bytes)
+    except TooLarge as error:
+        await set_aside(state, error.beginning, error.size, [str(error)], format, transport)
+        raise
+    try:
+        alert = await _read(content, format)
+    except Unreadable as error:
+        reasons = [str(reason) for reason in error.reasons]
+        kept = await set_aside(state, content, len(content), reasons, format, transport)
+        raise Invalid(said(error), kept) from error
+    slots = state.settings.slots
+    taken = await state.log.write(lambda tx: take(tx, state.policy, slots, alert, content, arrival))
+    return asdict(taken.answer) | {"duplicate": taken.duplicate}
+
+
+async def set_aside(
+    state: RelayState,
+    content: bytes,
+    size: int,
+    reasons: list[str],
+    format: str | None,
+    transport: Mapping[str, Any],
+) -> int:
+    """Keeps bytes that cannot be read; returns their number."""
+    logger.warning("set aside %d bytes: %s", size, "; ".join(reasons))
+    return await state.log.write(lambda tx: setaside.append(tx, content, size, reasons, format, transport))
+
+
+async def _read(content: bytes, format: str | None) -> Alert:
+    try:
+        if len(content) <= SMALL:
+            return formats.read(content, format)
+        return await asyncio.to_thread(formats.read, content, format)
+    except Unreadable:
+        raise
+    except Exception as error:  # a fault of ours must not make a sender repeat the message for ever
+        logger.exception("a message that no reader was ready for")
+        raise Unreadable.at(f"reading it failed: {type(error).__name__}: {error}") from error
+
+
+def _transport(header: str | None) -> dict[str, Any]:
+    """What the header says; of one that is not a JSON object, that."""
+    if header is None:
+        return {"via": "http"}
+    try:
+        known = json.loads(header)
+    except ValueError:
+        known = None
+    return known if isinstance(known, dict) else {"via": "http", "unreadable": header[:1000]}
+
+
+def _arrived(transport: Mapping[str, Any]) -> datetime | None:
+    try:
+        return UTC_MOMENT.validate_python(transport.get("arrived")).astimezone(UTC)
+    except ValidationError:
+        return None
+
+
+@router.get("/alerts/{alert_id:path}/raw", response_class=Response)
+async def get_raw(alert_id: str, state: State) -> Response:
+    """An alert's bytes as they came. Characters such as `#` in the id are percent-encoded in the address."""
+    content = await state.log.read(lambda connection: alerts.content(connection, alert_id))
+    if content is None:
+        raise HTTPException(404, f"there is no alert {alert_id}")
+    return Response(content, media_type="application/octet-stream")

@@ -1,0 +1,111 @@
+"""The relay put together: settings, log, routes, and what answers when something is wrong."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from types import FrameType
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse
+
+from ovro_alert import __doc__ as PURPOSE
+from ovro_alert.policy import rules
+from ovro_alert.relay import alerts, commands, events, slots
+from ovro_alert.relay.bell import Bell
+from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
+from ovro_alert.relay.keys import HideKeys, require_key
+from ovro_alert.relay.settings import RelaySettings, load_settings
+from ovro_alert.relay.state import RelayState
+from ovro_alert.store import commands as command_log
+from ovro_alert.store.log import Log, Unavailable, utc_now
+
+SWEEP_S = 1.0  # how late a deadline or a lease may be noticed when nobody asks; a claim checks for itself
+logger = logging.getLogger(__name__)
+
+
+def create_app(settings: RelaySettings | None = None, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The relay; ends the process with a readable line where the settings or the policy cannot be used."""
+    settings = settings or load_settings()
+    try:
+        policy = rules.load(settings.policy, settings.commanded)
+    except rules.PolicyError as error:
+        raise SystemExit(f"ovro-alert relay: {error}") from error
+
+    @asynccontextmanager
+    async def life(app: FastAPI) -> AsyncIterator[None]:
+        bell = Bell()
+        log = Log(settings.database_url, bell.ring, clock)
+        app.state.relay = RelayState(settings, policy, log, bell, clock)
+        _let_go_when_told_to_stop(bell)
+        sweeper = asyncio.create_task(_sweep(app.state.relay))
+        yield
+        sweeper.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeper
+        log.close()
+
+    app = FastAPI(title="ovro-alert relay", summary=PURPOSE, lifespan=life)
+    logging.getLogger("uvicorn.access").addFilter(HideKeys())
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """That the relay is alive; needs no key."""
+        return {"status": "ok"}
+
+    # The slots come last: their paths would match everybody's.
+    for router in (alerts.router, commands.router, events.router, slots.router):
+        app.include_router(router, dependencies=[Depends(require_key)])
+    app.add_exception_handler(Invalid, answer_invalid)
+    app.add_exception_handler(TooLarge, answer_too_large)
+    app.add_exception_handler(RequestValidationError, _answer_bad_request)
+    app.add_exception_handler(Unavailable, _answer_unavailable)
+    app.add_exception_handler(command_log.Unknown, commands.answer_unknown)
+    app.add_exception_handler(command_log.Refused, commands.answer_refused)
+    return app
+
+
+async def _sweep(relay: RelayState) -> None:
+    """Notices deadlines and leases that have passed while nobody asked."""
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        try:
+            now = relay.clock()
+            if await relay.log.read(lambda connection: command_log.is_due(connection, now)):  # noqa: B023
+                await relay.log.write(command_log.sweep)
+        except Exception:
+            logger.exception("looking for passed deadlines failed; it is tried again")
+
+
+def _let_go_when_told_to_stop(bell: Bell) -> None:
+    """Lets waiting followers go at SIGTERM and SIGINT: the server waits for every answer before it stops."""
+
+    def chained(before: Any) -> Callable[[int, FrameType | None], None]:
+        def stop(number: int, frame: FrameType | None) -> None:
+            bell.close()
+            if callable(before):
+                before(number, frame)
+
+        return stop
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with suppress(ValueError):  # not in the main thread: then whoever runs us stops us
+            signal.signal(number, chained(signal.getsignal(number)))
+
+
+async def _answer_bad_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    wrong = [{key: each[key] for key in ("loc", "msg", "type")} for each in error.errors()]
+    return JSONResponse({"detail": wrong, "setaside": None}, 422)
+
+
+async def _answer_unavailable(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"the log cannot be written: {error}"}, 503, {"Retry-After": "1"})

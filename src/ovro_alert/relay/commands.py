@@ -1,0 +1,76 @@
+"""What clients do with a command: look at it, claim it, report of it."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from ovro_alert.alert import Utc
+from ovro_alert.command import Entry
+from ovro_alert.command import State as CommandState
+from ovro_alert.relay.body import documented, json_body
+from ovro_alert.relay.state import State
+from ovro_alert.store import commands
+from ovro_alert.store.entries import to_entry
+
+router = APIRouter(prefix="/commands", tags=["commands"])
+
+
+class ClaimBody(BaseModel):
+    """Who claims, and for how long; with the token of a claim that it still holds, to renew that."""
+
+    client: str = Field(min_length=1, max_length=200)
+    lease_s: float = Field(gt=0, le=3600, allow_inf_nan=False)
+    token: int | None = None
+
+
+class ClaimAnswer(BaseModel):
+    token: int
+    expires: Utc
+
+
+class ReportBody(BaseModel):
+    """What has become of a claimed command; `detail` is any JSON that people should see."""
+
+    token: int
+    state: CommandState
+    detail: Any = None
+
+
+@router.get("/{command_id}", response_model=Entry)
+async def get_command(command_id: int, state: State) -> Any:
+    """One command as it stands."""
+    return await state.log.read(lambda connection: to_entry(commands.find(connection, command_id)))
+
+
+@router.post("/{command_id}/claim", response_model=ClaimAnswer, openapi_extra=documented(ClaimBody))
+async def claim(
+    command_id: int, state: State, body: Annotated[ClaimBody, Depends(json_body(ClaimBody))]
+) -> Any:
+    """Gives a command to one client until its lease runs out; 409 while it is another's, or over."""
+    lease = timedelta(seconds=body.lease_s)
+    result = await state.log.write(lambda tx: commands.claim(tx, command_id, body.client, lease, body.token))
+    if isinstance(result, commands.Refused):
+        raise result
+    return vars(result)
+
+
+@router.post("/{command_id}/report", response_model=Entry, openapi_extra=documented(ReportBody))
+async def report(
+    command_id: int, state: State, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
+) -> Any:
+    """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless."""
+    return await state.log.write(
+        lambda tx: commands.report(tx, command_id, body.token, body.state, body.detail)
+    )
+
+
+async def answer_unknown(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 404)
+
+
+async def answer_refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, commands.Refused)
+    return JSONResponse({"detail": str(error), "state": error.state}, 409)

@@ -1,0 +1,65 @@
+"""The relay's settings."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+
+from ovro_alert.settings import Settings
+
+
+class SlotKind(StrEnum):
+    """Whose path a slot is."""
+
+    TELESCOPE = "telescope"  # holds what it is asked
+    SENDER = "sender"  # holds what it says
+    BOTH = "both"
+
+
+# Paths of the relay's own, that no slot may be named as.
+RESERVED = frozenset({"alerts", "commands", "docs", "events", "feed", "healthz", "openapi.json", "setaside"})
+SENDERS = (
+    "ligo chime casm gcn flarescope swift fermi maxi einstein_probe icecube svom lsst".split()  # noqa: SIM905
+)
+SLOTS = {"lwa": SlotKind.TELESCOPE, "dsa": SlotKind.BOTH} | dict.fromkeys(SENDERS, SlotKind.SENDER)
+SlotName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+
+
+class RelaySettings(Settings, table="relay"):
+    """Table `[relay]` of the settings file, and the environment."""
+
+    key: SecretStr = Field(validation_alias=AliasChoices("RELAY_KEY", "key"), min_length=1)
+    database_url: str = Field(
+        "sqlite:///ovro-alert.sqlite",
+        validation_alias=AliasChoices("OVRO_ALERT_DATABASE_URL", "database_url"),
+    )
+    policy: Path | None = None  # None: the one that comes with ovro-alert
+    slots: dict[SlotName, SlotKind] = SLOTS
+    max_body_bytes: int = Field(16 * 2**20, gt=0)  # GCN's largest message is 4 MiB
+    max_wait_s: float = Field(60.0, gt=0)
+
+    @field_validator("slots")
+    @classmethod
+    def _are_free(cls, slots: dict[str, SlotKind]) -> dict[str, SlotKind]:
+        if taken := sorted(RESERVED & slots.keys()):
+            raise ValueError(f"the relay has paths of its own named {', '.join(taken)}")
+        return slots
+
+    @property
+    def commanded(self) -> frozenset[str]:
+        """The slots that commands may go to."""
+        return frozenset(name for name, kind in self.slots.items() if kind is not SlotKind.SENDER)
+
+
+def load_settings() -> RelaySettings:
+    """The settings of this process; ends it with one readable line where they cannot be used."""
+    try:
+        return RelaySettings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        if first["loc"] == ("RELAY_KEY",):
+            raise SystemExit("ovro-alert relay: set RELAY_KEY to the key that clients must show") from error
+        raise SystemExit(f"ovro-alert relay: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"ovro-alert relay: {error}") from error

@@ -1,0 +1,58 @@
+"""Connections to the log's database, and bringing its schema up to date."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+
+
+def make_engine(url: str | URL, *, writes: bool) -> Engine:
+    """An engine on the log; on SQLite one that `writes` takes the write lock when a transaction begins.
+
+    Raises
+        ValueError: the URL cannot be used for a log, and why.
+    """
+    parsed = make_url(url)
+    options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, **options)
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError("OVRO_ALERT_DATABASE_URL: a log in memory would not survive; name a file")
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, **options, connect_args={"timeout": 30, "check_same_thread": False})
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: sqlite3.Connection, _: object) -> None:
+        # The driver's own BEGIN comes too late for savepoints and readers: we say it ourselves, below.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def say_begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def migrate(url: str | URL) -> None:
+    """Brings the database's schema to the newest revision, from empty or from any older one."""
+    engine = make_engine(url, writes=True)
+    try:
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", "ovro_alert.store:migrations")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()

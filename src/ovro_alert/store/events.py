@@ -1,0 +1,116 @@
+"""Events: the things in the sky that alerts are about, under all the names that they are given."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy.sql.expression import ColumnElement
+
+from ovro_alert.alert import Alert, AlertType
+from ovro_alert.store.log import Transaction
+from ovro_alert.store.schema import alerts, decisions, entries, event_names, events, feed
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A command of an event."""
+
+    id: int
+    slot: str
+    seq: int
+    command: str
+    state: str
+    rule: str | None
+
+
+@dataclass(frozen=True)
+class Past:
+    """What the log knows of an event."""
+
+    retracted_by: str | None
+    sent: list[Sent]
+
+
+def resolve(tx: Transaction, alert: Alert, summary: str) -> str:
+    """The event that an alert belongs to, new or known; its id.
+
+    A name that the alert shares with an event makes it that event's. Where it shares names with two (a
+    retraction that came first knew only one name, the alert knows both), they were one all along and become
+    one: the older keeps its id.
+    """
+    names = {alert.event_id, alert.alert_id, *alert.event_names}
+    known = select(events.c.event_id).join(event_names).where(event_names.c.name.in_(names)).distinct()
+    found = list(tx.connection.scalars(known.order_by(events.c.first_at, events.c.event_id)))
+    if found:
+        event_id, *others = map(str, found)
+        for other in others:
+            _merge(tx, other, event_id)
+    else:
+        event_id = alert.event_id
+        row = {"event_id": event_id, "source": alert.source, "summary": summary}
+        tx.connection.execute(insert(events).values(row | {"first_at": tx.now, "last_at": tx.now}))
+    held = set(tx.connection.scalars(select(event_names.c.name).where(event_names.c.name.in_(names))))
+    if new := sorted(names - held):
+        tx.connection.execute(insert(event_names), [{"name": n, "event_id": event_id} for n in new])
+    values: dict[str, Any] = {"last_at": tx.now}
+    if alert.alert_type is AlertType.RETRACTION:
+        values["retracted_by"] = alert.alert_id
+    else:
+        values["summary"] = summary
+    tx.connection.execute(update(events).where(events.c.event_id == event_id).values(values))
+    return event_id
+
+
+def _merge(tx: Transaction, event_id: str, into: str) -> None:
+    retracted = select(events.c.retracted_by).where(events.c.event_id == event_id)
+    if by := tx.connection.scalar(retracted):
+        mark = update(events).where(events.c.event_id == into)
+        tx.connection.execute(mark.values(retracted_by=by))
+    for table in (event_names, alerts, entries, feed):
+        tx.connection.execute(update(table).where(table.c.event_id == event_id).values(event_id=into))
+    tx.connection.execute(delete(events).where(events.c.event_id == event_id))
+
+
+def past(connection: Connection, event_id: str) -> Past:
+    """What an event has led to so far."""
+    retracted = connection.scalar(select(events.c.retracted_by).where(events.c.event_id == event_id))
+    wanted = (entries.c[name] for name in ("id", "slot", "seq", "command", "state", "rule"))
+    query = select(*wanted).where(entries.c.event_id == event_id, entries.c.state.is_not(None))
+    return Past(retracted, [Sent(*row) for row in connection.execute(query.order_by(entries.c.id))])
+
+
+def newest(connection: Connection, limit: int) -> list[dict[str, Any]]:
+    """The events last spoken of, newest first."""
+    return _rows(connection, events, True, events.c.last_at.desc(), limit)
+
+
+def whole(connection: Connection, event_id: str) -> dict[str, Any] | None:
+    """An event with its alerts, their decisions, and its commands; None where the name is unknown.
+
+    Any of the event's names will do.
+    """
+    query = select(events).join(event_names).where(event_names.c.name == event_id)
+    event = connection.execute(query).mappings().first()
+    if event is None:
+        return None
+    its = event["event_id"]
+    said = decisions.c.alert_id.in_(select(alerts.c.alert_id).where(alerts.c.event_id == its))
+    sent = (entries.c.event_id == its) & entries.c.state.is_not(None)
+    return dict(event) | {
+        "alerts": _rows(connection, alerts, alerts.c.event_id == its, alerts.c.n),
+        "decisions": _rows(connection, decisions, said, decisions.c.n),
+        "commands": _rows(connection, entries, sent, entries.c.id),
+    }
+
+
+def _rows(
+    connection: Connection,
+    table: Table,
+    where: ColumnElement[bool] | bool,
+    order: ColumnElement[Any],
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    query = select(table).order_by(order).limit(limit)
+    if not isinstance(where, bool):
+        query = query.where(where)
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,142 @@
+"""The log as the relay uses it: one thread that writes, a few that read, and group commit.
+
+Every write that is waiting goes into one transaction, each in a savepoint of its own, and one commit with
+full sync acknowledges them all: under load the disk is waited for once, not once a write.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
+
+from ovro_alert.store.engine import make_engine, migrate
+
+T = TypeVar("T")
+BATCH = 256  # writes in one commit; bounds how long the first of them waits
+READERS = 8
+logger = logging.getLogger(__name__)
+
+
+class Unavailable(Exception):
+    """The database did not take the write: nothing of it is in the log."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Transaction:
+    """What a write is given: the connection, the moment, and where it says which followers to wake."""
+
+    connection: Connection
+    now: datetime
+    changed: set[str] = field(default_factory=set)
+
+
+@dataclass
+class _Write:
+    job: Callable[[Transaction], Any]
+    future: "Future[Any]"
+
+
+class Log:
+    """The durable log behind a SQLAlchemy URL.
+
+    `on_commit` is called, in the writing thread, with what has changed (slots, and "feed") after each commit.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        on_commit: Callable[[set[str]], None],
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        migrate(url)
+        self._clock = clock
+        self._on_commit = on_commit
+        self._writing = make_engine(url, writes=True)
+        self._reading = make_engine(url, writes=False)
+        self._readers = ThreadPoolExecutor(READERS, "log-read")
+        self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write_for_ever, name="log-write", daemon=True)
+        self._writer.start()
+
+    async def write(self, job: Callable[[Transaction], T]) -> T:
+        """Runs a job in the next transaction; returns when it is on disk.
+
+        Raises
+            Unavailable: the database refused; nothing was written.
+            Exception: whatever the job itself raised; nothing of it was written.
+        """
+        future: Future[T] = Future()
+        self._waiting.put(_Write(job, future))
+        return await asyncio.wrap_future(future)
+
+    async def read(self, job: Callable[[Connection], T]) -> T:
+        """Runs a job on a connection that sees all that was committed and never waits for the writer."""
+
+        def run() -> T:
+            with self._reading.connect() as connection:
+                return job(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+
+    def close(self) -> None:
+        """Writes what is waiting, then lets go of the database."""
+        self._waiting.put(None)
+        self._writer.join()
+        self._readers.shutdown()
+        self._writing.dispose()
+        self._reading.dispose()
+
+    def _write_for_ever(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            closing = False
+            while len(batch) < BATCH and not self._waiting.empty():
+                another = self._waiting.get()
+                if another is None:
+                    closing = True
+                    break
+                batch.append(another)
+            self._write(batch)
+            if closing:
+                return
+
+    def _write(self, batch: list[_Write]) -> None:
+        """Commits a batch, then answers each of its writes."""
+        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        changed: set[str] = set()
+        try:
+            with self._writing.begin() as connection:
+                for write in batch:
+                    tx = Transaction(connection, self._clock())
+                    try:
+                        with connection.begin_nested():
+                            answers.append((write.future, write.job(tx), None))
+                        changed |= tx.changed
+                    except OperationalError:
+                        raise  # the database itself: the whole batch is lost
+                    except Exception as error:
+                        answers.append((write.future, None, error))
+        except Exception as error:
+            logger.error("the log could not be written: %s", error)
+            for write in batch:
+                write.future.set_exception(Unavailable(str(error)))
+            return
+        for future, result, failure in answers:
+            if failure is None:
+                future.set_result(result)
+            else:
+                future.set_exception(failure)
+        if changed:
+            self._on_commit(changed)
