@@ -1,0 +1,127 @@
+"""Fast radio bursts in GCN's unified JSON schema: CHIME/FRB and DSA-110.
+
+Source of the facts: nasa-gcn/gcn-schema, gcn/notices/{chime,dsa110}/frb.schema.json and gcn/notices/core.
+"""
+
+import re
+from typing import Any, Literal, NamedTuple
+
+from ovro_alert.alert import (
+    Alert,
+    AlertType,
+    Declination,
+    FastRadioBurst,
+    Localization,
+    NotNegative,
+    Positive,
+    RightAscension,
+    Role,
+)
+from ovro_alert.formats.fields import ErrorSize, Identifiers, Label, Probability, Text, Time, Wire, digest
+from ovro_alert.formats.unreadable import Unreadable, naming
+
+# A schema's address names any version or branch: only its end tells the notice.
+_TAIL = re.compile(r"(?:^|/)gcn/notices/((?:chime|dsa110)/frb)(?:\.schema)?(?:\.json)?$")
+_ROLES = {"test": Role.TEST, "injection": Role.TEST, "mock": Role.TEST, "planned": Role.PREDICTION}
+INJECTION = re.compile(r"_inj[0-9]*$")  # DSA-110 names the bursts that it made itself so
+
+
+class Sender(NamedTuple):
+    """What is known of who sends, beyond what the notice says."""
+
+    source: str
+    mission: str
+    instrument: str
+    reference_mhz: float  # trigger_time holds at this frequency
+
+
+SENDERS = {
+    "chime/frb": Sender("chime", "CHIME", "CHIME/FRB", 400.0),  # the bottom of its band
+    "dsa110/frb": Sender("dsa", "DSA-110", "DSA-110", 1530.0),  # the top of its band
+}
+
+
+class _Notice(Wire):
+    alert_type: Literal["initial", "subsequent", "update", "retraction"]
+    alert_tense: Literal["current", "archival", "planned", "injection", "commanded", "test", "mock"] = (
+        "current"
+    )
+    alert_datetime: Time | None = None
+    trigger_time: Time | None = None
+    id: Identifiers
+    event_name: Identifiers | None = None
+    ra: RightAscension | None = None
+    dec: Declination | None = None
+    ra_dec_error: ErrorSize | None = None  # deg
+    containment_probability: Probability = 0.9
+    dm: Positive | None = None
+    dm_error: ErrorSize | None = None
+    dm_gal_ne_2001_max: NotNegative | None = None
+    snr: NotNegative | None = None
+    event_duration: NotNegative | None = None  # ms
+    importance: Probability | None = None
+    association_probability: Probability | None = None
+    known_source: Label = ""
+    update_message: Text = ""
+    description: Text = ""
+
+
+def schema_of(document: dict[str, Any]) -> str | None:
+    """ "chime/frb" or "dsa110/frb" by the document's `$schema`; None where it is neither."""
+    schema = document.get("$schema")
+    found = _TAIL.search(schema) if isinstance(schema, str) else None
+    return found[1] if found else None
+
+
+def read(document: dict[str, Any], schema: str) -> Alert:
+    """The alert that a notice of `schema`, a key of SENDERS, is.
+
+    Raises
+        Unreadable: its `$schema` is another, or a field is missing, of another type or impossible.
+    """
+    if schema_of(document) != schema:
+        raise Unreadable.at(f"must be that of gcn/notices/{schema}", "$schema")
+    sender = SENDERS[schema]
+    with naming():
+        notice = _Notice.model_validate(document)
+    name = notice.id[0]
+    injected = sender.source == "dsa" and INJECTION.search(name)
+    return Alert(
+        alert_id=f"{sender.source}-{name}-{notice.alert_type}-{digest(document)}",
+        event_id=f"{sender.source}-{name}",
+        event_names=tuple(f"{sender.source}-{other}" for other in notice.id[1:]),
+        source=sender.source,
+        mission=sender.mission,
+        instrument=sender.instrument,
+        role=Role.TEST if injected else _ROLES.get(notice.alert_tense, Role.OBSERVATION),
+        alert_type=AlertType(notice.alert_type),
+        name=notice.event_name[0] if notice.event_name else name,
+        event_time=notice.trigger_time,
+        sent=notice.alert_datetime,
+        localization=_localization(notice),
+        frb=None if notice.alert_type == "retraction" else _burst(notice, sender.reference_mhz),
+        description=notice.update_message or notice.description,
+    )
+
+
+def _localization(notice: _Notice) -> Localization | None:
+    if notice.ra is None and notice.dec is None:
+        return None
+    if notice.ra is None or notice.dec is None:
+        raise Unreadable.at("is required beside the other coordinate", "ra" if notice.ra is None else "dec")
+    containment = None if notice.ra_dec_error is None else notice.containment_probability
+    return Localization(ra=notice.ra, dec=notice.dec, error_deg=notice.ra_dec_error, containment=containment)
+
+
+def _burst(notice: _Notice, reference_mhz: float) -> FastRadioBurst:
+    return FastRadioBurst(
+        dm=notice.dm,
+        dm_error=notice.dm_error,
+        dm_galactic=notice.dm_gal_ne_2001_max,
+        snr=notice.snr,
+        width_ms=notice.event_duration,
+        importance=notice.importance,
+        known_source=notice.known_source,
+        association_probability=notice.association_probability,
+        reference_mhz=reference_mhz,
+    )

@@ -1,0 +1,194 @@
+"""Multi-order HEALPix sky maps of gravitational waves, never rasterised.
+
+A map is a FITS binary table of pixels of different sizes: UNIQ = 4·4^order + index (nested), PROBDENSITY in
+sr⁻¹, ORDERING=NUNIQ. Source of the facts: IVOA MOC 2.0 §4.3.1; IGWN Public Alerts User Guide, "Multi-order sky maps".
+"""
+
+import io
+import math
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import astropy_healpix
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from ovro_alert.alert import SkyMap
+
+MAX_BYTES = 32 * 2**20  # ten times the largest that is sent
+MAX_COLUMNS = 100
+MAX_ORDER = 29  # UNIQ of 64 bits goes no finer
+SKY_DEG2 = 4 * math.pi * math.degrees(1) ** 2
+
+
+@dataclass(frozen=True, eq=False)
+class MultiOrderMap:
+    """A sky map: one row a pixel, in the file's own order; the arrays are read-only."""
+
+    level: NDArray[np.int64]  # HEALPix order, nside = 2^order
+    index: NDArray[np.int64]  # of the pixel in its order, nested
+    density: NDArray[np.float64]  # probability a steradian
+    distance_mpc: float | None = None
+    distance_std_mpc: float | None = None
+
+    def __post_init__(self) -> None:
+        for array in (self.level, self.index, self.density):
+            array.flags.writeable = False
+
+
+def read(raw: bytes) -> MultiOrderMap:
+    """The map that a FITS file, gzipped or not, holds in its first extension.
+
+    Raises
+        ValueError: not FITS, not a multi-order map in ICRS, larger than MAX_BYTES, or with pixels or
+            densities that cannot be.
+    """
+    header, uniq, density = _columns(_plain(raw))
+    level, index = _pixels(uniq)
+    if not np.isfinite(density).all() or (density < 0).any():
+        raise ValueError("PROBDENSITY must be finite and not negative")
+    if not density.any():
+        raise ValueError("PROBDENSITY is 0 all over the sky")
+    return MultiOrderMap(
+        level,
+        index,
+        density,
+        distance_mpc=_distance(header, "DISTMEAN"),
+        distance_std_mpc=_distance(header, "DISTSTD"),
+    )
+
+
+def areas_deg2(sky: MultiOrderMap) -> NDArray[np.float64]:
+    """The area of each pixel: HEALPix pixels of one order are all of one size."""
+    return SKY_DEG2 / 12 * 0.25 ** sky.level.astype(np.float64)
+
+
+def credible_areas(sky: MultiOrderMap, probabilities: Sequence[float]) -> list[float]:
+    """The smallest areas, deg², that hold these shares (0 to 1) of the map's whole probability.
+
+    Pixels are taken from the densest on; of the last one as much as is needed.
+    """
+    densest_first = np.argsort(-sky.density, kind="stable")
+    area = areas_deg2(sky)[densest_first]
+    held = np.cumsum(sky.density[densest_first] * area)
+    covered = np.cumsum(area)
+    return [
+        float(one)
+        for one in np.interp(
+            np.asarray(probabilities) * held[-1],
+            np.concatenate(([0.0], held)),
+            np.concatenate(([0.0], covered)),
+        )
+    ]
+
+
+def densest(sky: MultiOrderMap) -> tuple[float, float]:
+    """Right ascension and declination, deg, of the centre of the densest pixel."""
+    row = int(np.argmax(sky.density))
+    nside = 2 ** int(sky.level[row])
+    lon, lat = astropy_healpix.healpix_to_lonlat(int(sky.index[row]), nside, order="nested")
+    return float(lon.deg), float(lat.deg)
+
+
+def summarize(sky: MultiOrderMap) -> SkyMap:
+    """What an alert keeps of its map."""
+    ra, dec = densest(sky)
+    area_50, area_90 = credible_areas(sky, (0.5, 0.9))
+    return SkyMap(
+        pixels=len(sky.density),
+        ra=ra,
+        dec=dec,
+        area_50_deg2=area_50,
+        area_90_deg2=area_90,
+        distance_mpc=sky.distance_mpc,
+        distance_std_mpc=sky.distance_std_mpc,
+    )
+
+
+def _plain(raw: bytes) -> bytes:
+    """The FITS file itself, unpacked here within bounds: astropy would unpack a bomb."""
+    if raw.startswith(b"\x1f\x8b"):
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            raw = unpacker.decompress(raw, MAX_BYTES)
+        except zlib.error:
+            raise ValueError("is not a whole gzip file") from None
+        if not unpacker.eof:
+            raise ValueError(f"is cut off, or larger than {MAX_BYTES} bytes unpacked")
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES} bytes")
+    if not raw.startswith(b"SIMPLE  ="):
+        raise ValueError("is not a FITS file")
+    return raw
+
+
+def _columns(raw: bytes) -> tuple[fits.Header, NDArray[np.int64], NDArray[np.float64]]:
+    """The table's header, UNIQ and PROBDENSITY."""
+    try:
+        with fits.open(io.BytesIO(raw), memmap=False, disable_image_compression=True) as file:
+            table = file[1]
+            _check_header(table.header, len(raw))
+            if table.columns.dtype.itemsize != table.header["NAXIS1"]:
+                raise ValueError("has columns that do not fill its rows")
+            uniq, density = table.data["UNIQ"], table.data["PROBDENSITY"]
+            header = table.header.copy()
+    except ValueError:
+        raise
+    except IndexError:
+        raise ValueError("has no table") from None
+    except KeyError as error:
+        raise ValueError(f"lacks {error.args[0]}") from None
+    except Exception as error:  # whatever astropy raises on a damaged file
+        raise ValueError(f"is not a readable FITS table ({type(error).__name__})") from None
+    if uniq.ndim != 1 or uniq.dtype.kind != "i" or density.ndim != 1 or density.dtype.kind != "f":
+        raise ValueError("must have UNIQ as whole numbers and PROBDENSITY as real ones")
+    return header, uniq.astype(np.int64), density.astype(np.float64)
+
+
+def _check_header(header: fits.Header, size: int) -> None:
+    """Everything that the sizes of what is read next depend on."""
+    if header["XTENSION"] != "BINTABLE":
+        raise ValueError("has no binary table in its first extension")
+    if header.get("ORDERING") != "NUNIQ":
+        raise ValueError("must be a multi-order map, ORDERING=NUNIQ")
+    if header.get("COORDSYS", "C") != "C":
+        raise ValueError("must be in celestial coordinates, COORDSYS=C")
+    width, rows, columns = (_whole(header, name) for name in ("NAXIS1", "NAXIS2", "TFIELDS"))
+    if not 2 <= columns <= MAX_COLUMNS:
+        raise ValueError(f"must have 2 to {MAX_COLUMNS} columns")
+    if rows < 1:
+        raise ValueError("has no rows")
+    if width < 1 or width * rows > size:
+        raise ValueError("is cut off: its rows are not all there")
+
+
+def _whole(header: fits.Header, name: str) -> int:
+    value = header[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number")
+    return value
+
+
+def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Order and index of each pixel, none of which may lie in another."""
+    if (uniq < 4).any() or (uniq >= 4 ** (MAX_ORDER + 2)).any():
+        raise ValueError("UNIQ must be a pixel of order 0 to 29")
+    level, index = astropy_healpix.uniq_to_level_ipix(uniq)
+    finer = 2 * (MAX_ORDER - level)
+    first = index << finer
+    by_place = np.argsort(first)
+    if (first[by_place][1:] < (first + (1 << finer))[by_place][:-1]).any():
+        raise ValueError("UNIQ has pixels that overlap")
+    return level, index
+
+
+def _distance(header: fits.Header, name: str) -> float | None:
+    """Bursts have no distance."""
+    value = header.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a distance in Mpc")
+    return float(value)
