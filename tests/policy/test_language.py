@@ -1,0 +1,127 @@
+"""What a policy file may say, and what is said of one that may not."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ovro_alert.alert import Alert, FastRadioBurst
+from ovro_alert.policy.decide import History, decide
+from ovro_alert.policy.language import Expression, ExpressionError, Missing, Scope
+from ovro_alert.policy.rules import PolicyError, load, parse
+
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+ALERT = Alert(
+    alert_id="a",
+    event_id="e",
+    source="chime",
+    role="observation",
+    alert_type="initial",
+    event_time=NOW,
+    frb=FastRadioBurst(dm=100.0, reference_mhz=400.0),
+)
+SCOPE = Scope(ALERT, NOW)
+
+
+def rule(when='source == "chime"', slot="lwa", deadline="now", args=""):
+    return f"""
+[[rule]]
+name = "one"
+when = ['{when}']
+[[rule.then]]
+slot = "{slot}"
+command = "c"
+deadline = '{deadline}'
+{args}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("frb.dm * 2", 200.0),
+        ("event_id", "e"),
+        ("event_time", "2026-03-04T00:00:00Z"),
+        ("after(event_time, 90)", "2026-03-04T00:01:30Z"),
+        ("until(after(now, 90))", 90.0),
+        ("mjd(event_time)", 61103.0),
+        ("delay(1000, 50, 1000000000)", pytest.approx(1659.52, abs=0.01)),
+        ("until(arrival(200))", pytest.approx(414880.8 * (200**-2 - 400**-2))),
+        ("role", "observation"),
+        ('frb.known_source == ""', True),
+    ],
+)
+def test_values(text, value):
+    assert Expression(text).value(SCOPE) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("frb.nonsense > 1", "nonsense"),
+        ("nonsense > 1", "unknown name 'nonsense'"),
+        ("source > 5", "data type mismatch"),
+        ('arrival("low")', "arrival"),
+        ("frb.dm >", "syntax error"),
+        ("__import__('os')", "__import__"),
+        ("source.__class__", "__class__"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_when_it_is_read(text, reason):
+    with pytest.raises(ExpressionError, match=reason):
+        Expression(text)
+
+
+def test_an_absent_value_is_missing_and_not_small():
+    with pytest.raises(Missing, match=r"frb\.importance is not given"):
+        Expression("frb.importance < 0.5").value(SCOPE)
+    with pytest.raises(Missing, match="gw is not given"):
+        Expression("gw.far < 1").value(SCOPE)
+
+
+def test_no_value_is_an_error_with_its_expression():
+    with pytest.raises(ExpressionError, match="1 / "):
+        Expression("1 / (frb.dm - 100) > 0").value(SCOPE)
+
+
+def test_a_reason_shows_what_its_names_stood_for():
+    said = Expression('frb.dm >= 100 and source in ["chime", "dsa"] and (frb.snr ?? 3e1) > 5')
+    assert said.with_values(SCOPE).endswith('(frb.dm = 100, source = "chime", frb.snr = not given)')
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (rule(when="frb.dm > "), r"f\.toml:4: frb\.dm >: syntax error"),
+        (rule(when="frb.dm"), "float.*boolean is wanted"),
+        (rule(slot="chime"), "slot 'chime' takes no commands"),
+        (rule(deadline="frb.dm"), "datetime is wanted"),
+        (rule(args="args.ra = 'localization.rah'"), r"f\.toml:9: localization\.rah"),
+        (rule() + rule(), "two rules are named 'one'"),
+        ("rule = 3", "rule: .*list"),
+        ("[[rule]]\nname='x'\nwhen=[]\nthen=[]", r"rule\.0\.when"),
+        (rule() + "\nextra = 1", r"rule\.0\.then\.0\.extra"),
+        ("not toml", "f.toml: "),
+    ],
+)
+def test_a_policy_that_cannot_be_used_is_refused_and_the_place_named(text, reason):
+    with pytest.raises(PolicyError, match=reason):
+        parse(text, frozenset({"lwa"}), "f.toml")
+
+
+def test_a_policy_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(PolicyError, match="missing"):
+        load(tmp_path / "missing.toml", frozenset({"lwa"}))
+
+
+def test_a_rule_that_names_tests_acts_on_them():
+    text = rule(deadline="after(now, 1)").replace('name = "one"', 'name = "one"\ntests = true')
+    (decision,) = decide(
+        parse(text, frozenset({"lwa"})), ALERT.model_copy(update={"role": "test"}), History(), NOW
+    )
+    assert len(decision.commands) == 1
+
+
+def test_values_that_are_no_expressions_go_as_they_stand():
+    text = rule(deadline="after(now, 1)", args="args.beamnum = 4\nargs.name = '\"x\"'")
+    (decision,) = decide(parse(text, frozenset({"lwa"})), ALERT, History(), NOW)
+    assert decision.commands[0].args == {"beamnum": 4, "name": "x"}

@@ -1,0 +1,174 @@
+"""The seed scenarios, each by its rule in the policy that comes with ovro-alert."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ovro_alert.alert import Alert, BeamRequest, FastRadioBurst, GravitationalWave, Localization
+from ovro_alert.command import State, from_mjd
+from ovro_alert.policy.decide import RETRACTION, History, Sent, Verdict, decide
+from ovro_alert.policy.rules import load
+
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+POLICY = load(None, frozenset({"lwa", "dsa"}))
+RIGHT_THERE = Localization(ra=29.5, dec=65.7, error_deg=0.1, containment=0.95)
+
+
+def an_alert(**about):
+    seen = {"alert_id": "a1", "event_id": "e1", "role": "observation", "alert_type": "initial"}
+    return Alert.model_validate(seen | {"event_time": NOW - timedelta(seconds=2)} | about)
+
+
+LIKELY = {"BNS": 0.95, "NSBH": 0.03, "BBH": 0.0, "Terrestrial": 0.02}
+
+
+def merger(stage="PRELIMINARY", classification=None, **about):
+    gw = {
+        "far": 1e-10,
+        "group": "CBC",
+        "classification": LIKELY if classification is None else classification,
+        "properties": {"HasNS": 1.0, "HasRemnant": 1.0, "HasMassGap": 0.0},
+    }
+    top = {key: about.pop(key) for key in list(about) if key in Alert.model_fields}
+    return an_alert(source="ligo", stage=stage, gw=GravitationalWave.model_validate(gw | about), **top)
+
+
+def burst(source="chime", dm=500.0, importance=0.98, reference_mhz=400.0, known_source="", **about):
+    frb = FastRadioBurst(dm=dm, importance=importance, reference_mhz=reference_mhz, known_source=known_source)
+    return an_alert(source=source, frb=frb, **{"localization": RIGHT_THERE} | about)
+
+
+def sent_by(alert, history=None):
+    decisions = decide(POLICY, alert, history or History(), NOW)
+    return [(command.slot, command.command) for decision in decisions for command in decision.commands]
+
+
+def decision_of(rule, alert, history=None):
+    (found,) = (one for one in decide(POLICY, alert, history or History(), NOW) if one.rule == rule)
+    return found
+
+
+TO_BOTH = [("lwa", "powerbeam"), ("dsa", "CHIME FRB")]
+
+
+@pytest.mark.parametrize("stage", ["EARLYWARNING", "PRELIMINARY", "INITIAL"])
+def test_a_neutron_star_merger_dumps_the_buffer(stage):
+    assert sent_by(merger(stage)) == [("lwa", "trigger")]
+
+
+@pytest.mark.parametrize(
+    ("about", "reason"),
+    [
+        ({"stage": "UPDATE", "alert_type": "update"}, "stage"),
+        ({"group": "Burst"}, "gw.group"),
+        ({"far": 3.18e-9}, "gw.far = 3.18e-09"),
+        ({"classification": {"BNS": 0.8, "Terrestrial": 0.11}}, "Terrestrial"),
+        ({"classification": {"BBH": 0.98, "Terrestrial": 0.02, "BNS": 0.0, "NSBH": 0.0}}, '"BNS"'),
+        ({"properties": {"HasNS": 0.49}}, '"HasNS"'),
+        ({"classification": {}}, "Terrestrial"),
+    ],
+)
+def test_a_merger_past_a_threshold_does_not_and_says_which(about, reason):
+    decision = decision_of("LIGO neutron-star merger", merger(**about))
+    assert decision.verdict is Verdict.NO
+    assert reason in decision.reasons[-1]
+    assert sent_by(merger(**about)) == []
+
+
+def test_at_the_very_thresholds_it_does():
+    edge = {"BNS": 0.0, "NSBH": 1e-6, "Terrestrial": 0.1}
+    assert sent_by(merger(far=3.17e-9, classification=edge, properties={"HasNS": 0.5})) == [
+        ("lwa", "trigger")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("alert", "commands"),
+    [
+        (burst(), TO_BOTH),
+        (burst(dm=99.9), []),
+        (burst(importance=0.89), []),
+        (burst(dm=99.9, importance=0.1, known_source="FRB 20180916B"), TO_BOTH),
+        (burst(alert_type="subsequent", known_source="FRB 20180916B"), TO_BOTH),
+        (burst(alert_type="update"), []),
+        (burst(source="dsa", reference_mhz=1530.0), [("lwa", "powerbeam")]),
+        (burst(source="casm"), []),
+    ],
+)
+def test_bursts(alert, commands):
+    assert sent_by(alert) == commands
+
+
+def test_a_beam_follows_the_burst_until_it_has_swept_the_band():
+    (beam, to_dsa) = decision_of("CHIME burst", burst(dm=500.0)).commands
+    # 4148.808 s MHz² × 500 × (43⁻² − 400⁻²) MHz⁻² = 1108.94 s after 400 MHz, of which 2 s have passed.
+    assert (beam.deadline - NOW).total_seconds() == pytest.approx(1106.94, abs=0.01)
+    assert beam.args["duration"] == pytest.approx(1116.94, abs=0.01)
+    assert (beam.args["ra"], beam.args["dec"], beam.args["dm"]) == (29.5, 65.7, 500.0)
+    assert from_mjd(to_dsa.args["toa"]) - (NOW - timedelta(seconds=2)) < timedelta(microseconds=20)
+
+
+def test_a_request_is_carried_out_at_its_start_and_for_its_duration():
+    start = NOW + timedelta(hours=2)
+    alert = an_alert(
+        source="flarescope",
+        event_time=start,
+        localization=RIGHT_THERE,
+        request=BeamRequest(start=start, duration=600.0),
+    )
+    (beam,) = decision_of("Flarescope request", alert).commands
+    assert (beam.slot, beam.command) == ("lwa", "powerbeam")
+    assert beam.args["start"] == "2026-03-04T07:06:07Z"
+    assert beam.args["duration"] == 600.0
+    assert beam.deadline == start + timedelta(seconds=600)
+
+
+@pytest.mark.parametrize("alert", [merger(role="test"), burst(role="test")])
+def test_a_test_moves_nothing_and_says_so(alert):
+    decisions = decide(POLICY, alert, History(), NOW)
+    assert {decision.verdict for decision in decisions} == {Verdict.NO}
+    assert all("test" in decision.reasons[0] for decision in decisions)
+
+
+def test_a_late_alert_is_recorded_and_not_acted_on():
+    decision = decision_of("LIGO neutron-star merger", merger(event_time=NOW - timedelta(seconds=1842)))
+    assert (decision.verdict, decision.commands) == (Verdict.NO, ())
+    assert decision.reasons[-1] == "/lwa trigger: too late by 42.0 s"
+
+
+def test_what_an_alert_does_not_give_is_an_error_of_that_rule_alone():
+    decisions = decide(POLICY, burst(dm=None), History(), NOW)
+    assert [one.verdict for one in decisions] == [Verdict.NO, Verdict.ERROR, Verdict.NO, Verdict.NO]
+    assert decisions[1].reasons[-1] == "frb.dm is not given"
+    nowhere = decision_of("CHIME burst", burst(localization=None))
+    assert (nowhere.verdict, nowhere.reasons[-1]) == (Verdict.ERROR, "localization is not given")
+
+
+def test_a_rule_acts_once_on_an_event():
+    before = History(sent=(Sent(7, "/lwa #3 trigger", "LIGO neutron-star merger", State.DONE),))
+    decision = decision_of("LIGO neutron-star merger", merger("INITIAL"), before)
+    assert decision.verdict is Verdict.NO
+    assert "/lwa #3 trigger" in decision.reasons[-1]
+
+
+def test_a_retraction_cancels_what_waits_and_leaves_the_rest():
+    sent = tuple(
+        Sent(number, f"/lwa #{number} powerbeam", "a rule", state)
+        for number, state in enumerate([State.QUEUED, State.CLAIMED, State.RUNNING, State.DONE])
+    )
+    (decision,) = decide(POLICY, merger("RETRACTION", alert_type="retraction"), History("a2", sent), NOW)
+    assert (decision.rule, decision.verdict, decision.cancels) == (RETRACTION, Verdict.YES, (0, 1))
+    assert decision.reasons[2:] == ("/lwa #2 powerbeam is running", "/lwa #3 powerbeam is done")
+
+
+def test_what_arrives_after_its_retraction_leads_to_nothing():
+    (decision,) = decide(POLICY, merger(alert_type="retraction"), History("a0"), NOW)
+    assert decision.verdict is Verdict.NO
+    late = decision_of("LIGO neutron-star merger", merger(), History("a0"))
+    assert late.reasons[-1] == "its event was retracted by a0"
+    assert sent_by(merger(), History("a0")) == []
+
+
+def test_an_event_that_proves_retracted_is_cancelled_by_whatever_proves_it():
+    history = History("a0", (Sent(1, "/lwa #1 powerbeam", "CHIME burst", State.QUEUED),))
+    assert decide(POLICY, burst(), history, NOW)[0].cancels == (1,)

@@ -1,0 +1,67 @@
+"""A log on a database of its own, driven by a clock that the test moves."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from sqlalchemy import Connection
+
+from ovro_alert.store.log import Log, Transaction
+
+T = TypeVar("T")
+
+
+@dataclass
+class Bench:
+    """The log, its clock, and what followers would have been woken for."""
+
+    url: str
+    now: datetime = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    woken: list[set[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.log = Log(self.url, self.woken.append, lambda: self.now)
+
+    def write(self, *jobs: Callable[[Transaction], Any]) -> list[Any]:
+        """Runs the jobs at one moment; gives what each returned or raised."""
+
+        async def together() -> list[Any]:
+            return await asyncio.gather(*(self.log.write(job) for job in jobs), return_exceptions=True)
+
+        return asyncio.run(together())
+
+    def do(self, job: Callable[[Transaction], T]) -> T:
+        return asyncio.run(self.log.write(job))
+
+    def read(self, job: Callable[[Connection], T]) -> T:
+        return asyncio.run(self.log.read(job))
+
+    def later(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def reopen(self) -> None:
+        self.log.close()
+        self.log = Log(self.url, self.woken.append, lambda: self.now)
+
+
+@pytest.fixture
+def new_bench(tmp_path: Path) -> Iterator[Callable[[], Bench]]:
+    """Makes logs, each on a database of its own."""
+    made: list[Bench] = []
+
+    def new() -> Bench:
+        made.append(Bench(f"sqlite:///{tmp_path / f'log{len(made)}.sqlite'}"))
+        return made[-1]
+
+    yield new
+    for bench in made:
+        bench.log.close()
+
+
+@pytest.fixture
+def bench(new_bench: Callable[[], Bench]) -> Bench:
+    return new_bench()
