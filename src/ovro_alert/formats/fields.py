@@ -11,7 +11,7 @@ from ovro_alert.alert import Finite, NotNegative, Utc
 
 
 class Wire(BaseModel):
-    """What a sender writes: types exactly as JSON has them (no "1" for 1), fields we do not know left aside."""
+    """What a sender writes: JSON's own types ("1" is no number), and what we do not know left aside."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
 
@@ -50,7 +50,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _larger(value: Any) -> Any:
-    """The larger of the axes of [semi-major, semi-minor, position angle], or of an asymmetric error's sides."""
+    """The larger axis of [semi-major, semi-minor, position angle], or side of an asymmetric error."""
     if not isinstance(value, list):
         return value
     if not 1 <= len(value) <= 3 or not all(_is_number(one) and one >= 0 for one in value[:2]):

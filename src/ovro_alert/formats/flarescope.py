@@ -1,4 +1,4 @@
-"""Flarescope's requests for a beam: JSON {ra, dec, start, duration}, and optionally name, int_time, role, test."""
+"""Flarescope's requests for a beam: JSON {ra, dec, start, duration[, name, int_time, role, test]}."""
 
 import re
 from typing import Any, Literal

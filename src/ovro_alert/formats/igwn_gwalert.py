@@ -16,7 +16,7 @@ from ovro_alert.sky import skymap
 
 SOURCE = "ligo"
 MISSION = "LIGO/Virgo/KAGRA"
-# Early warnings and preliminary notices are the first word on an event as INITIAL is: `stage` tells them apart.
+# The first three all announce an event; `stage` tells them apart.
 ALERT_TYPES = {
     "EARLYWARNING": AlertType.INITIAL,
     "PRELIMINARY": AlertType.INITIAL,
@@ -30,12 +30,12 @@ class _Event(Wire):
     significant: bool | None = None
     time: Time | None = None
     far: NotNegative | None = None  # Hz
-    instruments: list[Label] = []
+    instruments: tuple[Label, ...] = Field(default=(), strict=False)
     group: Label = ""
     pipeline: Label = ""
     search: Label = ""
-    properties: Probabilities = {}
-    classification: Probabilities = {}
+    properties: Probabilities = Field(default_factory=dict)
+    classification: Probabilities = Field(default_factory=dict)
     skymap: str | None = None
 
 
@@ -98,7 +98,7 @@ def _candidate(event: _Event) -> GravitationalWave:
         group=event.group,
         pipeline=event.pipeline,
         search=event.search,
-        instruments=tuple(event.instruments),
+        instruments=event.instruments,
         classification={name: p for name, p in event.classification.items() if p is not None},
         properties={name: p for name, p in event.properties.items() if p is not None},
         skymap=_sky_map(event.skymap) if event.skymap else None,

@@ -21,7 +21,7 @@ class Reason(NamedTuple):
 
 
 class Unreadable(ValueError):
-    """A message that cannot become an Alert; `reasons` say why, and never repeat what the message said there."""
+    """A message that cannot become an Alert; `reasons` say why without repeating what it said."""
 
     def __init__(self, reasons: Iterable[Reason]) -> None:
         self.reasons = list(reasons)

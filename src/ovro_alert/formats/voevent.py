@@ -19,7 +19,7 @@ def parse(raw: bytes) -> etree._Element:
         raw.decode()
     except UnicodeDecodeError:
         raise Unreadable.at("is not UTF-8") from None
-    # Before any parser sees it: without a DTD there are no entities, so nothing that could grow or be fetched.
+    # Before any parser sees it: without a DTD no entity can grow and nothing can be fetched.
     if b"<!DOCTYPE" in raw or b"<!ENTITY" in raw:
         raise Unreadable.at("has a document type definition, which could declare entities: refused")
     try:
@@ -32,7 +32,7 @@ def parse(raw: bytes) -> etree._Element:
 
 
 def _parser() -> etree.XMLParser:
-    """One for each message, since messages may be read in several threads; UTF-8 whatever the message declares."""
+    """One a message, as messages may be read in several threads; UTF-8, whatever a message declares."""
     return etree.XMLParser(
         encoding="utf-8",
         resolve_entities=False,

@@ -1,7 +1,8 @@
 """Multi-order HEALPix sky maps of gravitational waves, never rasterised.
 
-A map is a FITS binary table of pixels of different sizes: UNIQ = 4·4^order + index (nested), PROBDENSITY in
-sr⁻¹, ORDERING=NUNIQ. Source of the facts: IVOA MOC 2.0 §4.3.1; IGWN Public Alerts User Guide, "Multi-order sky maps".
+A map is a FITS binary table of pixels of different sizes, ORDERING=NUNIQ: UNIQ = 4·4^order + nested index,
+PROBDENSITY in sr⁻¹. Source of the facts: IVOA, MOC 2.0 §4.3.1; IGWN Public Alerts User Guide,
+"Multi-Order Sky Maps".
 """
 
 import io
