@@ -1,0 +1,1 @@
+"""The main job shown on one machine, on made-up or recorded alerts."""

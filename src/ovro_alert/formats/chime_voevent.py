@@ -108,7 +108,6 @@ def read(root: etree._Element) -> Alert:
         instrument="CHIME/FRB",
         role=head.role,
         alert_type=alert_type,
-        name=what.event_no or "",
         # A retraction's own time and position are of its writing, not of the burst.
         event_time=None if retraction else what.timestamp_utc or where.time,
         sent=who.date,

@@ -84,18 +84,18 @@ def read(document: dict[str, Any], schema: str) -> Alert:
     sender = SENDERS[schema]
     with naming():
         notice = _Notice.model_validate(document)
-    name = notice.id[0]
-    injected = sender.source == "dsa" and INJECTION.search(name)
+    label = notice.id[0]
+    injected = sender.source == "dsa" and INJECTION.search(label)
     return Alert(
-        alert_id=f"{sender.source}-{name}-{notice.alert_type}-{digest(document)}",
-        event_id=f"{sender.source}-{name}",
+        alert_id=f"{sender.source}-{label}-{notice.alert_type}-{digest(document)}",
+        event_id=f"{sender.source}-{label}",
         event_names=tuple(f"{sender.source}-{other}" for other in notice.id[1:]),
         source=sender.source,
         mission=sender.mission,
         instrument=sender.instrument,
         role=Role.TEST if injected else _ROLES.get(notice.alert_tense, Role.OBSERVATION),
         alert_type=AlertType(notice.alert_type),
-        name=notice.event_name[0] if notice.event_name else name,
+        name=notice.event_name[0] if notice.event_name else "",
         event_time=notice.trigger_time,
         sent=notice.alert_datetime,
         localization=_localization(notice),

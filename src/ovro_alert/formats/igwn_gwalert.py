@@ -83,7 +83,6 @@ def read(document: dict[str, Any]) -> Alert:
         role=role_of(notice.superevent_id),
         alert_type=ALERT_TYPES[notice.alert_type],
         stage=notice.alert_type,
-        name=notice.superevent_id,
         event_time=event.time if event else None,
         sent=notice.time_created,
         gw=_candidate(event) if event else None,

@@ -1,0 +1,140 @@
+"""Made-up alerts, as their senders would write them, that tell the story of the main job.
+
+Everything in them is invented; only FRB 20180916B's position and dispersion measure are the real ones.
+Numbers and names derive from the moment that they are made for, so that no two stories share an event.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_retraction, chime_voevent, dsa_notice
+from ovro_alert.demo.sample_waves import BBH, BNS, EARLY, gw_notice
+from ovro_alert.demo.wire import to_json, utc
+
+TRIGGER = ("lwa", "trigger")
+BEAM = ("lwa", "powerbeam")
+REPOINT = ("dsa", "CHIME FRB")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One message of the story, and what the project's own policy makes of it."""
+
+    name: str  # short and unique in the story
+    title: str
+    raw: bytes
+    transport: Literal["kafka", "voevent", "flarescope"]
+    topic: str = ""  # of Kafka
+    expects: tuple[tuple[str, str], ...] = ()  # (slot, command), each once
+
+    @property
+    def filename(self) -> str:
+        """What to call it as a file: the kind by its suffix."""
+        return f"{self.name}.xml" if self.transport == "voevent" else f"{self.name}.json"
+
+
+def samples(now: datetime) -> list[Sample]:
+    """The story, in the order that it is told, as though it happened at `now` (aware)."""
+    return list(_story(now.astimezone(UTC)))
+
+
+def _story(now: datetime) -> Iterator[Sample]:
+    seen = now - timedelta(seconds=1)
+    test = Burst(_number(now, 0), seen, 83.633, 22.0145, 56.77, 1.0, role="test")
+    repeater = Burst(_number(now, 1), seen, 29.5031, 65.7168, 348.8, 0.99, "FRB 20180916B")
+    new = Burst(_number(now, 2), seen, 212.34, 48.21, 812.4, 0.97)
+    noise = Burst(_number(now, 3), seen, 144.8, 31.9, 487.0, 0.21)
+    yield Sample(
+        "flarescope-request",
+        "Flarescope asks for a beam on a star",
+        flarescope(now),
+        "flarescope",
+        expects=(BEAM,),
+    )
+    yield _chime("chime-test", "CHIME/FRB's hourly test", test)
+    yield _chime("chime-repeater", "CHIME/FRB: a known repeater", repeater, BEAM, REPOINT)
+    yield Sample(
+        "chime-repeater-gcn",
+        "CHIME/FRB: the same burst by GCN",
+        chime_notice(repeater),
+        "kafka",
+        "gcn.notices.chime.frb",
+    )
+    yield _chime("chime-new", "CHIME/FRB: a new burst of high DM", new, BEAM, REPOINT)
+    yield _chime("chime-interference", "CHIME/FRB: probably interference", noise)
+    yield Sample(
+        "chime-retraction", "CHIME/FRB: the new burst is retracted", chime_retraction(new, now), "voevent"
+    )
+    yield _dsa("dsa-detection", "DSA-110: a burst", "initial", now, BEAM)
+    yield _dsa("dsa-retraction", "DSA-110: the burst is retracted", "retraction", now)
+    mock, binary, merger = (superevent(now, turn) for turn in range(3))
+    yield _wave("gw-mock", "LIGO: a mock neutron-star merger", f"M{mock}", "PRELIMINARY", now, BNS)
+    yield _wave("gw-black-holes", "LIGO: black holes merge", binary, "PRELIMINARY", now, BBH)
+    yield _wave("gw-retraction", "LIGO: the black holes are retracted", binary, "RETRACTION", now, None)
+    yield _wave(
+        "gw-early-warning",
+        "LIGO: early warning of neutron stars, not yet sure",
+        merger,
+        "EARLYWARNING",
+        now,
+        EARLY,
+    )
+    yield _wave("gw-merger", "LIGO: neutron stars merge", merger, "PRELIMINARY", now, BNS, TRIGGER)
+    yield Sample(
+        "gw-malformed",
+        "LIGO: a notice that was cut off",
+        gw_notice(superevent(now, 3), "PRELIMINARY", now, BNS)[:-400],
+        "kafka",
+        "igwn.gwalert",
+    )
+
+
+def _letters(now: datetime, turn: int) -> str:
+    """Lower-case letters that no other turn, and no other millisecond of the day, has."""
+    number = int((now - now.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(milliseconds=1))
+    number, found = number * 8 + turn, ""
+    while number or not found:
+        number, letter = divmod(number, 26)
+        found = chr(ord("a") + letter) + found
+    return found
+
+
+def superevent(now: datetime, turn: int = 0) -> str:
+    """A superevent's name."""
+    return f"S{now:%y%m%d}{_letters(now, turn)}"
+
+
+def _number(now: datetime, turn: int) -> str:
+    return str(int(now.timestamp() * 1000) * 8 + turn)
+
+
+def flarescope(now: datetime) -> bytes:
+    """A request for a beam that starts in 5 s."""
+    start = now + timedelta(seconds=5)
+    return to_json(
+        {"name": "AD Leo", "ra": 154.9, "dec": 19.87, "start": utc(start), "duration": 60, "int_time": 128}
+    )
+
+
+def _dsa(name: str, title: str, alert_type: str, now: datetime, *expects: tuple[str, str]) -> Sample:
+    raw = dsa_notice(f"{now:%y%m%d}{_letters(now, 0)}", alert_type, now)
+    return Sample(name, title, raw, "kafka", "gcn.notices.dsa110.frb", expects)
+
+
+def _chime(name: str, title: str, burst: Burst, *expects: tuple[str, str]) -> Sample:
+    return Sample(name, title, chime_voevent(burst), "voevent", expects=expects)
+
+
+def _wave(
+    name: str,
+    title: str,
+    superevent_id: str,
+    alert_type: str,
+    now: datetime,
+    candidate: dict[str, Any] | None,
+    *expects: tuple[str, str],
+) -> Sample:
+    raw = gw_notice(superevent_id, alert_type, now, candidate)
+    return Sample(name, title, raw, "kafka", "igwn.gwalert", expects)
