@@ -1,4 +1,4 @@
-"""Session definition files against texts written by hand from the format, and every promise on the way back."""
+"""Session definition files against texts written by hand, and every promise on the way back."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -212,7 +212,7 @@ def test_the_reader_names_a_missing_key(key: str) -> None:
 
 
 def test_the_reader_needs_a_start() -> None:
-    with pytest.raises(ValueError, match="^OBS_START is missing$"):
+    with pytest.raises(ValueError, match=r"^OBS_START is missing$"):
         sdf.parse(without(POWER, "OBS_START", "OBS_START_MJD"))
 
 

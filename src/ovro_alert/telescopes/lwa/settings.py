@@ -1,0 +1,25 @@
+"""What an operator tunes of the telescope itself."""
+
+from pydantic import Field
+
+from ovro_alert.alert import NotNegative, Positive
+from ovro_alert.settings import Settings
+from ovro_alert.telescopes.lwa.session import CAL_DIR, CONFIG_FILE, IntegrationTime, Name, Word
+
+
+class LwaSettings(Settings, table="lwa"):
+    """Table `[lwa]`; the environment names them OVRO_ALERT_LWA_BEAM and so on."""
+
+    beam: int = Field(3, ge=1, le=16)  # of power beams: 1 and 3 are for bursts, 2 for the Sun, 4 for Jupiter
+    int_time_ms: IntegrationTime = 128
+    pi_id: int = Field(0, ge=0)
+    pi_name: Name = "ovro-alert"
+    config_file: Word = CONFIG_FILE
+    cal_dir: Word = CAL_DIR
+    do_cal: bool = True  # calibrate a beam before a session that leaves the time for it
+    low_mhz: Positive = 50.0  # a burst is waited for until it has swept down to here
+    margin_s: NotNegative = 10.0  # and so much longer
+    longest_s: Positive = 86400.0  # no session is longer
+    # 256 GB a pipeline at 67,584 B × 196e6/8192 samples/s (see `dump`). A ring of 30 minutes is reported too.
+    buffer_s: Positive = 158.0
+    longest_dump_s: Positive = 1800.0  # no dump is longer: 44 files, 3 TB a pipeline
