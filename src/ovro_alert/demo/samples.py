@@ -5,9 +5,8 @@ Numbers and names derive from the moment that they are made for, so that no two 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_retraction, chime_voevent, dsa_notice
 from ovro_alert.demo.sample_waves import BBH, BNS, EARLY, gw_notice
@@ -18,21 +17,16 @@ BEAM = ("lwa", "powerbeam")
 REPOINT = ("dsa", "CHIME FRB")
 
 
-@dataclass(frozen=True)
-class Sample:
-    """One message of the story, and what the project's own policy makes of it."""
+class Sample(NamedTuple):
+    """One message, and what the project's own policy makes of it: each (slot, command) once; None: unknown."""
 
-    name: str  # short and unique in the story
+    name: str  # unique in the story
     title: str
     raw: bytes
     transport: Literal["kafka", "voevent", "flarescope"]
-    topic: str = ""  # of Kafka
-    expects: tuple[tuple[str, str], ...] = ()  # (slot, command), each once
-
-    @property
-    def filename(self) -> str:
-        """What to call it as a file: the kind by its suffix."""
-        return f"{self.name}.xml" if self.transport == "voevent" else f"{self.name}.json"
+    topic: str  # of Kafka; "" for the others
+    filename: str
+    expects: tuple[tuple[str, str], ...] | None
 
 
 def samples(now: datetime) -> list[Sample]:
@@ -47,26 +41,21 @@ def _story(now: datetime) -> Iterator[Sample]:
     new = Burst(_number(now, 2), seen, 212.34, 48.21, 812.4, 0.97)
     noise = Burst(_number(now, 3), seen, 144.8, 31.9, 487.0, 0.21)
     yield Sample(
-        "flarescope-request",
-        "Flarescope asks for a beam on a star",
-        flarescope(now),
-        "flarescope",
+        name="flarescope-request",
+        title="Flarescope asks for a beam on a star",
+        raw=flarescope(now),
+        transport="flarescope",
+        topic="",
+        filename="flarescope-request.json",
         expects=(BEAM,),
     )
-    yield _chime("chime-test", "CHIME/FRB's hourly test", test)
-    yield _chime("chime-repeater", "CHIME/FRB: a known repeater", repeater, BEAM, REPOINT)
-    yield Sample(
-        "chime-repeater-gcn",
-        "CHIME/FRB: the same burst by GCN",
-        chime_notice(repeater),
-        "kafka",
-        "gcn.notices.chime.frb",
-    )
-    yield _chime("chime-new", "CHIME/FRB: a new burst of high DM", new, BEAM, REPOINT)
-    yield _chime("chime-interference", "CHIME/FRB: probably interference", noise)
-    yield Sample(
-        "chime-retraction", "CHIME/FRB: the new burst is retracted", chime_retraction(new, now), "voevent"
-    )
+    yield _chime("chime-test", "CHIME/FRB's hourly test", chime_voevent(test))
+    yield _chime("chime-repeater", "CHIME/FRB: a known repeater", chime_voevent(repeater), BEAM, REPOINT)
+    by_gcn = chime_notice(repeater)
+    yield _by_kafka("chime-repeater-gcn", "CHIME/FRB: the same by GCN", by_gcn, "gcn.notices.chime.frb")
+    yield _chime("chime-new", "CHIME/FRB: a new burst of high DM", chime_voevent(new), BEAM, REPOINT)
+    yield _chime("chime-interference", "CHIME/FRB: probably interference", chime_voevent(noise))
+    yield _chime("chime-retraction", "CHIME/FRB: the new burst is retracted", chime_retraction(new, now))
     yield _dsa("dsa-detection", "DSA-110: a burst", "initial", now, BEAM)
     yield _dsa("dsa-retraction", "DSA-110: the burst is retracted", "retraction", now)
     mock, binary, merger = (superevent(now, turn) for turn in range(3))
@@ -82,13 +71,8 @@ def _story(now: datetime) -> Iterator[Sample]:
         EARLY,
     )
     yield _wave("gw-merger", "LIGO: neutron stars merge", merger, "PRELIMINARY", now, BNS, TRIGGER)
-    yield Sample(
-        "gw-malformed",
-        "LIGO: a notice that was cut off",
-        gw_notice(superevent(now, 3), "PRELIMINARY", now, BNS)[:-400],
-        "kafka",
-        "igwn.gwalert",
-    )
+    cut_off = gw_notice(superevent(now, 3), "PRELIMINARY", now, BNS)[:-400]
+    yield _by_kafka("gw-malformed", "LIGO: a notice that was cut off", cut_off, "igwn.gwalert")
 
 
 def _letters(now: datetime, turn: int) -> str:
@@ -118,13 +102,17 @@ def flarescope(now: datetime) -> bytes:
     )
 
 
+def _by_kafka(name: str, title: str, raw: bytes, topic: str, *expects: tuple[str, str]) -> Sample:
+    return Sample(name, title, raw, "kafka", topic, f"{name}.json", expects)
+
+
+def _chime(name: str, title: str, raw: bytes, *expects: tuple[str, str]) -> Sample:
+    return Sample(name, title, raw, "voevent", "", f"{name}.xml", expects)
+
+
 def _dsa(name: str, title: str, alert_type: str, now: datetime, *expects: tuple[str, str]) -> Sample:
     raw = dsa_notice(f"{now:%y%m%d}{_letters(now, 0)}", alert_type, now)
-    return Sample(name, title, raw, "kafka", "gcn.notices.dsa110.frb", expects)
-
-
-def _chime(name: str, title: str, burst: Burst, *expects: tuple[str, str]) -> Sample:
-    return Sample(name, title, chime_voevent(burst), "voevent", expects=expects)
+    return _by_kafka(name, title, raw, "gcn.notices.dsa110.frb", *expects)
 
 
 def _wave(
@@ -137,4 +125,4 @@ def _wave(
     *expects: tuple[str, str],
 ) -> Sample:
     raw = gw_notice(superevent_id, alert_type, now, candidate)
-    return Sample(name, title, raw, "kafka", "igwn.gwalert", expects)
+    return _by_kafka(name, title, raw, "igwn.gwalert", *expects)
