@@ -18,7 +18,7 @@ REPOINT = ("dsa", "CHIME FRB")
 
 
 class Sample(NamedTuple):
-    """One message, and what the project's own policy makes of it: each (slot, command) once; None: unknown."""
+    """One message, and the (slot, command)s that the project's own policy makes of it; None: not known."""
 
     name: str  # unique in the story
     title: str
