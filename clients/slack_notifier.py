@@ -65,7 +65,7 @@ class SlackNotifierSettings(Settings, table="slack_notifier"):
     channel: str = Field("#alert-driven-astro", min_length=1)
     base_url: str = WebClient.BASE_URL
     timeout_s: PositiveInt = 10
-    directory: Path = Path("slack_notifier")  # where the cursor and the threads are kept
+    directory: Path = Path("slack-notifier")  # where the cursor and the threads are kept
     settle_s: PositiveFloat = 1.0  # a gathering ends when the feed is quiet for so long
     tests: bool = False  # whether test and mock alerts are told
     from_start: bool = False  # whether the first start tells the past; later ones go on where the last ended
