@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -73,8 +73,8 @@ class RunningRelay:
         assert self.process is not None
         assert self.process.poll() is None, (self.directory / "relay.log").read_text()
         try:
-            return httpx.get(f"{self.url}/healthz", trust_env=False).is_success
-        except httpx.TransportError:
+            return httpx2.get(f"{self.url}/healthz", trust_env=False).is_success
+        except httpx2.TransportError:
             return False
 
     def kill(self) -> None:
@@ -89,10 +89,8 @@ class RunningRelay:
             self.process.send_signal(number)
             self.process.wait(20)
 
-    def client(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self.url, headers={"X-API-Key": self.key}, trust_env=False, timeout=30
-        )
+    def client(self) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, headers={"X-API-Key": self.key}, trust_env=False, timeout=30)
 
 
 @contextmanager

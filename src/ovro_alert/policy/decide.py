@@ -84,7 +84,7 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
         for condition in rule.when:
             said = condition.with_values(scope)
             if not condition.value(scope):
-                return no(*reasons, f"not {said}")
+                return no(*reasons, f"not met: {said}")
             reasons.append(said)
         if history.retracted_by is not None:
             return no(*reasons, f"its event was retracted by {history.retracted_by}")

@@ -38,10 +38,10 @@ async def read_body(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
-        size += len(part)
         if size <= limit:
             parts.append(part)
-        elif size > DRAIN:
+        size += len(part)
+        if size > DRAIN:
             break
     if size <= limit:
         return b"".join(parts)

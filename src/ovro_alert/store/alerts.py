@@ -76,6 +76,7 @@ def append(
     tx.connection.execute(insert(alerts).values(row))
     tx.connection.execute(insert(raw).values(alert_id=alert.alert_id, bytes=content))
     said = {key: row[key] for key in ("source", "role", "alert_type", "summary")}
+    said |= {"via": arrival.transport.get("via"), "arrived_at": arrival.arrived_at}
     feed.append(
         tx,
         feed.Happened.LOGGED,

@@ -1,0 +1,80 @@
+"""What people see of the demonstration: every hop of every alert on a line of its own, as it happens."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from ovro_alert.demo.samples import Sample
+from ovro_alert.link.relay import FeedEntry
+
+WAYS = {"kafka": "Kafka", "voevent": "VOEvent through Comet", "flarescope": "a file for Flarescope's receiver"}
+STATE_STYLE = {"done": "bold green", "running": "cyan", "failed": "bold red", "refused": "bold red"}
+
+
+class View:
+    """Prints to a console; a line says what happened, and how long after the line before."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: datetime | None = None
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+    def begin(self, number: int, count: int, sample: Sample, now: datetime) -> None:
+        way = WAYS[sample.transport] + (f", {sample.topic}" if sample.topic else "")
+        self._console.rule(f"[bold]{number}/{count}  {escape(sample.title)}", align="left", style="dim")
+        self._last = now
+        self._line(now, "sent", "white", f"{len(sample.raw):,} bytes by {way}")
+
+    def show(self, entry: FeedEntry) -> None:
+        """One thing that happened at the relay."""
+        data = entry.data
+        slot = f"/{data.get('slot')} #{data.get('seq')}"
+        match entry.kind:
+            case "logged":
+                if arrived := data.get("arrived_at"):
+                    self._line(datetime.fromisoformat(arrived), "received", "white", f"by {data['via']}")
+                self._line(entry.at, "logged", "white", escape(data["summary"]))
+            case "decided":
+                self._decided(entry)
+            case "queued":
+                self._line(entry.at, "queued", "yellow", f"{slot} [bold]{escape(data['command'])}[/]")
+            case "claimed":
+                self._line(entry.at, "claimed", "cyan", f"{slot} by {escape(data['client'])}")
+            case "reported":
+                said = escape(_message(data.get("detail")))
+                self._line(entry.at, data["state"], STATE_STYLE.get(data["state"], "white"), f"{slot} {said}")
+            case "setaside":
+                self._line(entry.at, "set aside", "bold magenta", escape(data["reason"]))
+            case kind:
+                self._line(entry.at, kind, "magenta", f"{slot} {escape(str(data.get('reason', '')))}")
+
+    def repeated(self, now: datetime) -> None:
+        self._line(now, "known", "dim", "the relay had it already: nothing follows")
+
+    def _decided(self, entry: FeedEntry) -> None:
+        decisions: list[Mapping[str, Any]] = entry.data["decisions"]
+        acting = [one for one in decisions if one["verdict"] != "no"] or _nearest(decisions)
+        for one in acting:
+            style = {"yes": "bold green", "error": "bold red"}.get(one["verdict"], "dim")
+            reason = escape("; ".join(one["reasons"][-2:] if one["verdict"] == "yes" else one["reasons"][-1:]))
+            self._line(entry.at, one["verdict"], style, f"{escape(one['rule'])}: {reason}")
+
+    def _line(self, at: datetime, what: str, style: str, text: str) -> None:
+        since = (at - (self._last or at)).total_seconds() * 1e3
+        self._last = at
+        # Machines' clocks and processes' buffers may disagree by a hair: never a negative time.
+        self._console.print(f"[dim]{max(since, 0):>8.1f} ms[/]  [{style}]{what:<10}[/] {text}", highlight=False)
+
+
+def _nearest(decisions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of rules that all said no, the one that got furthest says most."""
+    return [max(decisions, key=lambda one: len(one["reasons"]))] if decisions else []
+
+
+def _message(detail: Any) -> str:
+    return str(detail.get("message", "")) if isinstance(detail, dict) else str(detail or "")
