@@ -30,6 +30,7 @@ STORY = [
             "decisions": [
                 {"rule": "ligo-merger", "verdict": "yes", "reasons": ["FAR below 1 a decade", "BNS > 0"]},
                 {"rule": "chime-repeater", "verdict": "no", "reasons": ["source is ligo"]},
+                {"rule": "ligo-burst", "verdict": "no", "reasons": ["source is ligo", "group is CBC"]},
                 {"rule": "flare", "verdict": "no", "reasons": []},
                 {"rule": "new", "verdict": "error", "reasons": ["no such name"]},
             ]
@@ -67,12 +68,19 @@ def test_an_event_reads_as_what_was_seen_decided_and_done() -> None:
         "*LIGO S260301a PRELIMINARY: CBC, BNS 0.95*",
         "• yes: ligo-merger – FAR below 1 a decade; BNS &gt; 0",
         "• error: new – no such name",
-        "• no: chime-repeater (source is ligo), flare",
+        "• no: ligo-burst (group is CBC), chime-repeater, flare",
         "• */lwa trigger #3*: queued until 2026-03-01T12:30:00Z (n 1) → claimed by lwa-1 → running → "
         'done ({"files": ["a&lt;b"]})',
         "• */dsa point #1*: queued → cancelled (retracted)",
     ]
     assert message.text == text_of(message)
+
+
+def test_a_lone_rule_that_does_not_act_says_why() -> None:
+    decision = {"rule": "retraction", "verdict": "no", "reasons": ["its event has led to no command"]}
+    message = post([entry("logged", {"summary": "x"}), entry("decided", {"decisions": [decision]})])
+    assert message is not None
+    assert message.text.splitlines()[1] == "• no: retraction (its event has led to no command)"
 
 
 def test_news_without_an_alert_still_names_its_event() -> None:

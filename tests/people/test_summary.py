@@ -53,7 +53,7 @@ def alert(**fields: object) -> Alert:
             "CHIME FRB 9 update, DM 349.2 pc cm⁻³, S/N 24.8, known source FRB 20180916B",
         ),
         (
-            {"source": "chime", "event_id": "9", "role": "utility", "alert_type": "retraction"},
+            {"source": "chime", "event_id": "chime-9", "role": "utility", "alert_type": "retraction"},
             "CHIME FRB 9 retraction",
         ),
         (

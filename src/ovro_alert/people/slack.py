@@ -118,17 +118,29 @@ def _told(entry: FeedEntry) -> list[str]:
 
 
 def _decided(decisions: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each rule that acts or failed, and one for all that do not."""
+    """A line for each rule that acts or failed, with all its reasons; one for all that do not act."""
     lines, idle = [], []
     for decision in decisions:
         rule, verdict = str(decision.get("rule", "?")), str(decision.get("verdict", "?"))
-        reasons = "; ".join(str(reason) for reason in _list(decision.get("reasons")))
+        reasons = [str(reason) for reason in _list(decision.get("reasons"))]
         if verdict == "no":
-            idle.append(f"{rule} ({reasons})" if reasons else rule)
+            idle.append((rule, reasons))
         else:
             said = f"• {escape(verdict, LONGEST_NAME)}: {escape(rule, LONGEST_NAME)}"
-            lines.append(f"{said} – {escape(reasons)}" if reasons else said)
-    return [*lines, f"• no: {escape(', '.join(idle), 2 * LONGEST_DETAIL)}"] if idle else lines
+            lines.append(f"{said} – {escape('; '.join(reasons))}" if reasons else said)
+    return [*lines, f"• no: {escape(_idle(idle), 2 * LONGEST_DETAIL)}"] if idle else lines
+
+
+def _idle(rules: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """Rules that do not act, those that came closest first, with the last reason: the one that decided.
+
+    A rule that fails at its first condition is about other alerts: beside others its name is enough.
+    """
+    closest = sorted(rules, key=lambda rule: -len(rule[1]))
+    telling = 2 if len(rules) > 1 else 1
+    return ", ".join(
+        f"{name} ({reasons[-1]})" if len(reasons) >= telling else name for name, reasons in closest
+    )
 
 
 def _by_command(entries: Iterable[FeedEntry]) -> list[list[FeedEntry]]:

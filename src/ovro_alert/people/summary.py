@@ -59,7 +59,9 @@ def _role(alert: Alert) -> str:
 
 def _head(alert: Alert) -> str:
     speaker = SPEAKERS.get(alert.source, one_line(alert.mission or alert.source))
-    words = [speaker, "request" if alert.request else one_line(alert.event_id)]
+    # Who speaks is said already: "CHIME FRB 181344768", not "CHIME FRB chime-181344768".
+    event = alert.event_id.removeprefix(f"{alert.source}-")
+    words = [speaker, "request" if alert.request else one_line(event)]
     if alert.alert_type is AlertType.RETRACTION:
         words.append("retraction")
     elif alert.stage:
