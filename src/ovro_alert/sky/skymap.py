@@ -46,19 +46,13 @@ def read(raw: bytes) -> MultiOrderMap:
         ValueError: not FITS, not a multi-order map in ICRS, larger than MAX_BYTES, or with pixels or
             densities that cannot be.
     """
-    header, uniq, density = _columns(_plain(raw))
+    uniq, density, distances = _table(_plain(raw))
     level, index = _pixels(uniq)
     if not np.isfinite(density).all() or (density < 0).any():
         raise ValueError("PROBDENSITY must be finite and not negative")
     if not density.any():
         raise ValueError("PROBDENSITY is 0 all over the sky")
-    return MultiOrderMap(
-        level,
-        index,
-        density,
-        distance_mpc=_distance(header, "DISTMEAN"),
-        distance_std_mpc=_distance(header, "DISTSTD"),
-    )
+    return MultiOrderMap(level, index, density, *distances)
 
 
 def areas_deg2(sky: MultiOrderMap) -> NDArray[np.float64]:
@@ -72,17 +66,12 @@ def credible_areas(sky: MultiOrderMap, probabilities: Sequence[float]) -> list[f
     Pixels are taken from the densest on; of the last one as much as is needed.
     """
     densest_first = np.argsort(-sky.density, kind="stable")
+    density = sky.density[densest_first]
     area = areas_deg2(sky)[densest_first]
-    held = np.cumsum(sky.density[densest_first] * area)
-    covered = np.cumsum(area)
-    return [
-        float(one)
-        for one in np.interp(
-            np.asarray(probabilities) * held[-1],
-            np.concatenate(([0.0], held)),
-            np.concatenate(([0.0], covered)),
-        )
-    ]
+    covered, held = np.cumsum(area), np.cumsum(density * area)
+    wanted = np.asarray(probabilities) * held[-1]
+    last = np.searchsorted(held, wanted)
+    return [float(one) for one in covered[last] - (held[last] - wanted) / density[last]]
 
 
 def densest(sky: MultiOrderMap) -> tuple[float, float]:
@@ -125,27 +114,29 @@ def _plain(raw: bytes) -> bytes:
     return raw
 
 
-def _columns(raw: bytes) -> tuple[fits.Header, NDArray[np.int64], NDArray[np.float64]]:
-    """The table's header, UNIQ and PROBDENSITY."""
+def _table(
+    raw: bytes,
+) -> tuple[NDArray[np.int64], NDArray[np.float64], tuple[float | None, float | None]]:
+    """UNIQ, PROBDENSITY, and the mean and the spread of the distance."""
     try:
         with fits.open(io.BytesIO(raw), memmap=False, disable_image_compression=True) as file:
             table = file[1]
             _check_header(table.header, len(raw))
             if table.columns.dtype.itemsize != table.header["NAXIS1"]:
                 raise ValueError("has columns that do not fill its rows")
+            if not {"UNIQ", "PROBDENSITY"} <= set(table.columns.names):
+                raise ValueError("lacks the column UNIQ or PROBDENSITY")
             uniq, density = table.data["UNIQ"], table.data["PROBDENSITY"]
-            header = table.header.copy()
+            distances = _distance(table.header, "DISTMEAN"), _distance(table.header, "DISTSTD")
     except ValueError:
         raise
     except IndexError:
         raise ValueError("has no table") from None
-    except KeyError as error:
-        raise ValueError(f"lacks {error.args[0]}") from None
     except Exception as error:  # whatever astropy raises on a damaged file
         raise ValueError(f"is not a readable FITS table ({type(error).__name__})") from None
     if uniq.ndim != 1 or uniq.dtype.kind != "i" or density.ndim != 1 or density.dtype.kind != "f":
         raise ValueError("must have UNIQ as whole numbers and PROBDENSITY as real ones")
-    return header, uniq.astype(np.int64), density.astype(np.float64)
+    return uniq.astype(np.int64), density.astype(np.float64), distances
 
 
 def _check_header(header: fits.Header, size: int) -> None:
