@@ -1,16 +1,16 @@
 """A whole observatory on this machine: broker, Comet, relay, receivers, LWA client; and the ways in."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 from confluent_kafka import Producer
 
+from ovro_alert.demo.chime_broker import ChimeBroker
 from ovro_alert.demo.processes import Failed, Processes, free_port, wait_for
 from ovro_alert.demo.samples import Sample
 
@@ -28,28 +28,22 @@ class Observatory:
     relay_url: str
     out: Path
     producer: Producer
-    author_port: int
+    chime: ChimeBroker
 
     def send(self, sample: Sample) -> None:
         """Sends a sample by its own transport. Raises Failed where the transport does not take it."""
-        {"kafka": self._produce, "voevent": self._author, "flarescope": self._drop}[sample.transport](sample)
+        match sample.transport:
+            case "kafka":
+                self._produce(sample)
+            case "voevent":
+                self.chime.send(sample.raw)
+            case "flarescope":
+                self._drop(sample)
 
     def _produce(self, sample: Sample) -> None:
         self.producer.produce(sample.topic, sample.raw)
         if self.producer.flush(10):
             raise Failed(f"Kafka did not take {sample.name}")
-
-    def _author(self, sample: Sample) -> None:
-        sender = Path(sys.executable).with_name("comet-sendvo")
-        result = subprocess.run(
-            [sender, "--host=127.0.0.1", f"--port={self.author_port}"],
-            input=sample.raw,
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        if result.returncode:
-            raise Failed(f"Comet did not take {sample.name}: {result.stderr.decode(errors='replace')[-300:]}")
 
     def _drop(self, sample: Sample) -> None:
         # Under another name first: a request that is half written is nobody's to read.
@@ -62,32 +56,31 @@ class Observatory:
 def observatory(out: Path, topics: Iterable[str]) -> Iterator[Observatory]:
     """Runs an observatory whose files are below `out`; ends all of it on leaving."""
     out = out.resolve()
-    port, author_port, broker_port = free_port(PORT), free_port(), free_port()
+    port, broker_port = free_port(PORT), free_port()
     url = f"http://127.0.0.1:{port}"
     environment = {
         "RELAY_URL": url,
         "RELAY_KEY": KEY,
         "OVRO_ALERT_DATABASE_URL": f"sqlite:///{out / 'relay.sqlite'}",
         "OVRO_ALERT_LWA_ALERT_DIRECTORY": str(out),
-        "OVRO_ALERT_FLARESCOPE_DIRECTORY": str(out / "requests"),
+        "OVRO_ALERT_LWA_ALERT_CLIENT": "lwa-alert",
+        "OVRO_ALERT_FLARESCOPE_FOLDER": str(out / "requests"),
     }
     (out / "requests").mkdir(parents=True, exist_ok=True)
-    with Processes(out / "logs", environment) as processes:
+    with closing(ChimeBroker()) as chime, Processes(out / "logs", environment) as processes:
         processes.start("relay", "-m", "uvicorn", "relay_api:app", "--host", "127.0.0.1", "--port", str(port))
         producer, bootstrap = _kafka(topics)
         broker_log = processes.start(
             "comet-broker",
             *_comet(out, "broker"),
-            "--receive",
-            f"--receive-port={author_port}",
+            f"--remote=127.0.0.1:{chime.port}",
             "--broadcast",
             f"--broadcast-port={broker_port}",
             "--broadcast-test-interval=0",
-            "--author-whitelist=127.0.0.0/8",
             "--subscriber-whitelist=127.0.0.0/8",
         )
         wait_for(lambda: _answers(url, processes), f"the relay (log: {out / 'logs' / 'relay.log'})")
-        wait_for(lambda: "VOEventBroadcaster starting" in _text(broker_log, processes), "Comet's broker")
+        wait_for(lambda: " starting on " in _text(broker_log, processes), "Comet's broker")
         processes.start(
             "chime-voevent",
             *_comet(out, "receiver"),
@@ -96,7 +89,7 @@ def observatory(out: Path, topics: Iterable[str]) -> Iterator[Observatory]:
             f"--ovro-relay-spool={out / 'spool'}",
         )
         config = {"bootstrap.servers": bootstrap, "security.protocol": "plaintext", "fetch.wait.max.ms": 20}
-        processes.start(
+        kafka_log = processes.start(
             "gcn-receiver",
             "-m",
             "ovro_alert.receivers.gcn_kafka",
@@ -105,8 +98,10 @@ def observatory(out: Path, topics: Iterable[str]) -> Iterator[Observatory]:
         )
         processes.start("flarescope-receiver", "-m", "ovro_alert.receivers.flarescope")
         processes.start("lwa-alert", "-m", "ovro_alert.clients.lwa_alert")
+        wait_for(lambda: chime.has_subscriber(), "Comet's broker at CHIME's")
         wait_for(lambda: "New subscriber" in _text(broker_log, processes), "the CHIME receiver at the broker")
-        yield Observatory(processes, url, out, producer, author_port)
+        wait_for(lambda: "Kafka gave us" in _text(kafka_log, processes), "the GCN receiver at Kafka")
+        yield Observatory(processes, url, out, producer, chime)
 
 
 def _kafka(topics: Iterable[str]) -> tuple[Producer, str]:

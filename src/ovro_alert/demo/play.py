@@ -1,7 +1,6 @@
 """Plays alerts to the observatory one after the other, and holds what came of each against what was due."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -88,26 +87,17 @@ class Player:
         return played
 
     def _follow(self, played: Played) -> None:
-        for entry in self._news():
-            self._view.show(entry)
-            played.entries.append(entry)
-            kinds = {one.kind for one in played.entries}
-            if kinds & {"decided", "setaside"} and all(map(is_over, played.states().values())):
-                if "decided" in kinds and not self._is_quiet(played):
-                    continue
-                return
-
-    def _is_quiet(self, played: Played) -> bool:
-        """Whether all that was decided has been told: commands and cancellations come in the same commit."""
-        entries, _ = self._relay.feed(self._cursor, 0)
-        return not entries
-
-    def _news(self) -> Iterator[FeedEntry]:
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             self._place.processes.check()
+            # A decision and the commands that follow from it are one commit, so they come together.
             entries, self._cursor = self._relay.feed(self._cursor, 1)
-            yield from entries
+            for entry in entries:
+                self._view.show(entry)
+                played.entries.append(entry)
+            is_decided = any(one.kind in ("decided", "setaside") for one in played.entries)
+            if is_decided and all(map(is_over, played.states().values())):
+                return
         raise Failed(f"what was due has not come within {PATIENCE_S:.0f} s")
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,7 +33,8 @@ def _sample(path: Path, name: Path) -> Sample:
         raw=raw,
         transport="voevent" if by_comet else "kafka",
         topic="" if by_comet else _topic(raw, name, is_voevent),
-        expects=None,  # the policy's own affair
+        filename=path.name,
+        expects=None,
     )
 
 
@@ -59,7 +59,7 @@ def as_though_now(sample: Sample, now: datetime) -> tuple[Sample, timedelta]:
     if happened is None:
         return sample, timedelta(0)
     shift = now - AGE - happened
-    return replace(sample, raw=TIMESTAMP.sub(lambda found: _shifted(found, shift), sample.raw)), shift
+    return sample._replace(raw=TIMESTAMP.sub(lambda found: _shifted(found, shift), sample.raw)), shift
 
 
 def _event_time(raw: bytes) -> datetime | None:

@@ -92,7 +92,7 @@ def _perform(place: Observatory, cast: list[Sample], view: View) -> int:
 
 
 def _sum_up(place: Observatory, played: list[Played], view: View) -> int:
-    states = Counter(state for each in played for state in each.states().values())
+    states = Counter(str(state) for each in played for state in each.states().values())
     wrong = [each for each in played if each.complaint]
     view.say(f"\n[bold]{len(played)} alerts played.[/] Commands to OVRO-LWA: {_listed(states)}.")
     waiting = sum(slot != "lwa" for each in played for slot, _ in each.queued())
@@ -100,8 +100,8 @@ def _sum_up(place: Observatory, played: list[Played], view: View) -> int:
         view.say(f"{waiting} commands went to /dsa; DSA-110's client has no part in this demonstration.")
     for title, pattern in (("Session definition files", "sdf/*.sdf"), ("Dump plans", "dumps/*.json")):
         view.say(f"{title}:")
-        for path in sorted(place.out.glob(pattern)) or ["none"]:
-            view.say(f"  {path}")
+        paths = sorted(map(str, place.out.glob(pattern)))
+        view.say("\n".join(f"  {path}" for path in paths or ["none"]))
     view.say(f"Timeline: {place.out / TIMELINE}")
     for each in wrong:
         view.say(f"[bold red]{each.sample.title}: {each.complaint}[/]")

@@ -10,7 +10,8 @@ from rich.markup import escape
 from ovro_alert.demo.samples import Sample
 from ovro_alert.link.relay import FeedEntry
 
-WAYS = {"kafka": "Kafka", "voevent": "VOEvent through Comet", "flarescope": "a file for Flarescope's receiver"}
+WAYS = {"kafka": "to Kafka", "voevent": "from CHIME's broker to Comet", "flarescope": "as a file"}
+RECEIVERS = {"kafka": "GCN receiver", "voevent": "CHIME receiver", "file": "Flarescope receiver"}
 STATE_STYLE = {"done": "bold green", "running": "cyan", "failed": "bold red", "refused": "bold red"}
 
 
@@ -28,7 +29,7 @@ class View:
         way = WAYS[sample.transport] + (f", {sample.topic}" if sample.topic else "")
         self._console.rule(f"[bold]{number}/{count}  {escape(sample.title)}", align="left", style="dim")
         self._last = now
-        self._line(now, "sent", "white", f"{len(sample.raw):,} bytes by {way}")
+        self._line(now, "sent", "white", f"{len(sample.raw):,} bytes {way}")
 
     def show(self, entry: FeedEntry) -> None:
         """One thing that happened at the relay."""
@@ -37,7 +38,12 @@ class View:
         match entry.kind:
             case "logged":
                 if arrived := data.get("arrived_at"):
-                    self._line(datetime.fromisoformat(arrived), "received", "white", f"by {data['via']}")
+                    self._line(
+                        datetime.fromisoformat(arrived),
+                        "received",
+                        "white",
+                        f"by the {RECEIVERS.get(data['via'], data['via'])}",
+                    )
                 self._line(entry.at, "logged", "white", escape(data["summary"]))
             case "decided":
                 self._decided(entry)
@@ -61,14 +67,18 @@ class View:
         acting = [one for one in decisions if one["verdict"] != "no"] or _nearest(decisions)
         for one in acting:
             style = {"yes": "bold green", "error": "bold red"}.get(one["verdict"], "dim")
-            reason = escape("; ".join(one["reasons"][-2:] if one["verdict"] == "yes" else one["reasons"][-1:]))
+            reason = escape(
+                "; ".join(one["reasons"][-2:] if one["verdict"] == "yes" else one["reasons"][-1:])
+            )
             self._line(entry.at, one["verdict"], style, f"{escape(one['rule'])}: {reason}")
 
     def _line(self, at: datetime, what: str, style: str, text: str) -> None:
         since = (at - (self._last or at)).total_seconds() * 1e3
         self._last = at
         # Machines' clocks and processes' buffers may disagree by a hair: never a negative time.
-        self._console.print(f"[dim]{max(since, 0):>8.1f} ms[/]  [{style}]{what:<10}[/] {text}", highlight=False)
+        self._console.print(
+            f"[dim]{max(since, 0):>8.1f} ms[/]  [{style}]{what:<10}[/] {text}", highlight=False
+        )
 
 
 def _nearest(decisions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -77,8 +77,6 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
     def no(*reasons: str) -> Decision:
         return Decision(rule.name, Verdict.NO, reasons)
 
-    if alert.role is Role.TEST and not rule.tests:
-        return no("a test moves nothing: this rule does not name tests")
     reasons: list[str] = []
     try:
         for condition in rule.when:
@@ -86,6 +84,8 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
             if not condition.value(scope):
                 return no(*reasons, f"not met: {said}")
             reasons.append(said)
+        if alert.role is Role.TEST and not rule.tests:
+            return no(*reasons, "a test moves nothing: this rule does not name tests")
         if history.retracted_by is not None:
             return no(*reasons, f"its event was retracted by {history.retracted_by}")
         if before := [command.name for command in history.sent if command.rule == rule.name]:
