@@ -16,7 +16,7 @@ def _root() -> None:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit when all is played.")] = False,
-    out: Annotated[Path, typer.Option(help="Where SDFs, dump plans, logs and the timeline go.")] = Path("out"),
+    out: Annotated[Path, typer.Option(help="Where SDFs, dump plans, logs, the timeline go.")] = Path("out"),
     corpus: Annotated[
         Path | None, typer.Option(help="Play every alert file of this folder, not the samples.")
     ] = None,

@@ -67,10 +67,8 @@ class View:
         acting = [one for one in decisions if one["verdict"] != "no"] or _nearest(decisions)
         for one in acting:
             style = {"yes": "bold green", "error": "bold red"}.get(one["verdict"], "dim")
-            reason = escape(
-                "; ".join(one["reasons"][-2:] if one["verdict"] == "yes" else one["reasons"][-1:])
-            )
-            self._line(entry.at, one["verdict"], style, f"{escape(one['rule'])}: {reason}")
+            said = [reason for reason in one["reasons"] if reason.startswith("/")] or one["reasons"][-1:]
+            self._line(entry.at, one["verdict"], style, escape(f"{one['rule']}: {'; '.join(said)}"))
 
     def _line(self, at: datetime, what: str, style: str, text: str) -> None:
         since = (at - (self._last or at)).total_seconds() * 1e3

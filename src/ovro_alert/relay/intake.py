@@ -47,8 +47,9 @@ def take(
     """
     known = alerts.answer(tx.connection, alert.alert_id)
     if known is None:
-        line = summary(alert)
-        event_id = events.resolve(tx, alert, line)
+        event_id = events.resolve(tx, alert)
+        line = summary(alert.model_copy(update={"event_id": event_id}))
+        events.note(tx, event_id, alert, line)
         alerts.append(tx, alert, event_id, line, content, arrival)
     else:
         event_id = known.event_id

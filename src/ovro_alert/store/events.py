@@ -31,7 +31,7 @@ class Past:
     sent: list[Sent]
 
 
-def resolve(tx: Transaction, alert: Alert, summary: str) -> str:
+def resolve(tx: Transaction, alert: Alert) -> str:
     """The event that an alert belongs to, new or known; its id.
 
     A name that the alert shares with an event makes it that event's. Where it shares names with two (a
@@ -47,18 +47,20 @@ def resolve(tx: Transaction, alert: Alert, summary: str) -> str:
             _merge(tx, other, event_id)
     else:
         event_id = alert.event_id
-        row = {"event_id": event_id, "source": alert.source, "summary": summary}
+        row = {"event_id": event_id, "source": alert.source, "summary": ""}
         tx.connection.execute(insert(events).values(row | {"first_at": tx.now, "last_at": tx.now}))
     held = set(tx.connection.scalars(select(event_names.c.name).where(event_names.c.name.in_(names))))
     if new := sorted(names - held):
         tx.connection.execute(insert(event_names), [{"name": n, "event_id": event_id} for n in new])
-    values: dict[str, Any] = {"last_at": tx.now}
+    return event_id
+
+
+def note(tx: Transaction, event_id: str, alert: Alert, summary: str) -> None:
+    """Notes on an event that an alert of it has come."""
+    values: dict[str, Any] = {"last_at": tx.now, "summary": summary}
     if alert.alert_type is AlertType.RETRACTION:
         values["retracted_by"] = alert.alert_id
-    else:
-        values["summary"] = summary
     tx.connection.execute(update(events).where(events.c.event_id == event_id).values(values))
-    return event_id
 
 
 def _merge(tx: Transaction, event_id: str, into: str) -> None:
