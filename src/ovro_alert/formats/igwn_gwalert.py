@@ -4,7 +4,6 @@ Source of the facts: the IGWN Public Alerts User Guide, "Notice Contents".
 """
 
 import base64
-import binascii
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -106,9 +105,11 @@ def _candidate(event: _Event) -> GravitationalWave:
 
 def _sky_map(text: str) -> SkyMap:
     try:
-        return skymap.summarize(skymap.read(base64.b64decode(text, validate=True)))
-    except (binascii.Error, UnicodeError):
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
         raise Unreadable.at("must be base64", "event", "skymap") from None
+    try:
+        return skymap.summarize(skymap.read(raw))
     except ValueError as error:
         raise Unreadable.at(str(error), "event", "skymap") from None
 
