@@ -61,6 +61,11 @@ def test_a_retraction_in_the_shape_that_is_really_sent(retraction: str) -> None:
     assert alert.sent == datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
 
 
+def test_a_retraction_counts_whatever_its_placeholders_are(retraction: str) -> None:
+    text = retraction.replace("<C1>0</C1>", "<C1>NaN</C1>").replace("UTC-FK5-TOPO", "")
+    assert read(text.encode()) == read(retraction.encode())
+
+
 def test_an_update_supersedes(detection: str) -> None:
     cited = f'<Citations><EventIVORN cite="supersedes">{DETECTION}</EventIVORN></Citations></voe:VOEvent>'
     text = detection.replace("DETECTION-#2026-03-01-12:00", "DETECTION-#2026-03-01-12:10")

@@ -1,6 +1,7 @@
 """Fast radio bursts by GCN."""
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -127,6 +128,19 @@ def test_times(chime: Changed, written: str, second: float) -> None:
     assert moment is not None
     assert moment.tzinfo is UTC
     assert (moment - datetime(2026, 3, 1, 12, tzinfo=UTC)).total_seconds() == second
+
+
+def test_a_time_without_zone_is_utc_wherever_the_relay_stands(
+    chime: Changed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/Los_Angeles")
+    time.tzset()
+    try:
+        moment = read(chime(trigger_time="2026-03-01T12:00:00")).event_time
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert moment == datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -15,19 +15,17 @@ from ovro_alert.alert import (
     AlertType,
     Declination,
     FastRadioBurst,
-    Localization,
     NotNegative,
     Positive,
     RightAscension,
     Role,
 )
 from ovro_alert.formats import voevent
-from ovro_alert.formats.fields import Identifier, Label, Probability, Text, Time
+from ovro_alert.formats.fields import Identifier, Label, Probability, Text, Time, localization
+from ovro_alert.formats.senders import CHIME
 from ovro_alert.formats.unreadable import Unreadable, naming
 
 AUTHORITY = "ivo://ca.chimenet.frb/"
-SOURCE = "chime"
-REFERENCE_MHZ = 400.0  # the bottom of the band, where timestamp_utc holds
 CONTAINMENT = 0.95  # of pos_error_semimajor_deg_95, which is Error2Radius
 _SYSTEM = re.compile(r"UTC-(FK5|ICRS)-")  # FK5 of J2000 is ICRS to 0.03″
 # What a message may cite of its own event; `followup` is of another, and often empty.
@@ -95,23 +93,23 @@ def read(root: etree._Element) -> Alert:
     alert_type = _alert_type(root, head)
     retraction = alert_type is AlertType.RETRACTION
     what = _what(root)
-    where = _where_when(root)
+    # A retraction's own time and position are of its writing, not of the burst: not even worth a refusal.
+    where = _WhereWhen() if retraction else _where_when(root)
     with naming("Who"):
         who = _Who.model_validate(_said(date=voevent.text(root, "Who/Date")))
     why = _why(root)
     return Alert(
         alert_id=head.ivorn,
-        event_id=f"{SOURCE}-{what.event_no}" if what.event_no else [*same, head.ivorn][0],
+        event_id=f"{CHIME.source}-{what.event_no}" if what.event_no else [*same, head.ivorn][0],
         event_names=tuple(dict.fromkeys([head.ivorn, *same])),
-        source=SOURCE,
-        mission="CHIME",
-        instrument="CHIME/FRB",
+        source=CHIME.source,
+        mission=CHIME.mission,
+        instrument=CHIME.instrument,
         role=head.role,
         alert_type=alert_type,
-        # A retraction's own time and position are of its writing, not of the burst.
-        event_time=None if retraction else what.timestamp_utc or where.time,
+        event_time=what.timestamp_utc or where.time,
         sent=who.date,
-        localization=None if retraction else _localization(where),
+        localization=localization(where.ra, where.dec, where.error, CONTAINMENT, loc=("WhereWhen",)),
         frb=None if retraction else _burst(what, why, alert_type),
         description=why.description,
     )
@@ -156,7 +154,7 @@ def _where_when(root: etree._Element) -> _WhereWhen:
     if position is not None and position.get("unit", "deg") not in ("deg", "degrees"):
         raise Unreadable.at("must be deg", "WhereWhen", "unit")
     with naming("WhereWhen"):
-        where = _WhereWhen.model_validate(
+        return _WhereWhen.model_validate(
             _said(
                 time=voevent.text(coords, "Time/TimeInstant/ISOTime"),
                 ra=voevent.text(coords, "Position2D/Value2/C1"),
@@ -164,17 +162,6 @@ def _where_when(root: etree._Element) -> _WhereWhen:
                 error=voevent.text(coords, "Position2D/Error2Radius"),
             )
         )
-    if (where.ra is None) != (where.dec is None):
-        missing = "ra" if where.ra is None else "dec"
-        raise Unreadable.at("is required beside the other coordinate", "WhereWhen", missing)
-    return where
-
-
-def _localization(where: _WhereWhen) -> Localization | None:
-    if where.ra is None or where.dec is None:
-        return None
-    containment = None if where.error is None else CONTAINMENT
-    return Localization(ra=where.ra, dec=where.dec, error_deg=where.error, containment=containment)
 
 
 def _why(root: etree._Element) -> _Why:
@@ -200,5 +187,5 @@ def _burst(what: _What, why: _Why, alert_type: AlertType) -> FastRadioBurst:
         known_source=what.known_source_name,
         # Only a subsequent's inference is of a known source; a detection writes 0 for "not reported".
         association_probability=why.probability if alert_type is AlertType.SUBSEQUENT else None,
-        reference_mhz=REFERENCE_MHZ,
+        reference_mhz=CHIME.reference_mhz,
     )

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from ovro_alert.alert import Finite, NotNegative, Utc
+from ovro_alert.alert import Finite, Localization, NotNegative, Utc
+from ovro_alert.formats.unreadable import Unreadable
 
 
 class Wire(BaseModel):
@@ -61,6 +62,26 @@ def _larger(value: Any) -> Any:
 def _or(default: Any) -> BeforeValidator:
     """null is the same as absent."""
     return BeforeValidator(lambda value: default if value is None else value)
+
+
+def localization(
+    ra: float | None,
+    dec: float | None,
+    error_deg: float | None = None,
+    containment: float | None = None,
+    loc: tuple[str, ...] = (),
+) -> Localization | None:
+    """Where it is, if its sender says; Unreadable, below `loc`, if only one coordinate is said.
+
+    `containment` is that of the error, and left out with it.
+    """
+    if ra is None and dec is None:
+        return None
+    if ra is None or dec is None:
+        raise Unreadable.at("is required beside the other coordinate", *loc, "ra" if ra is None else "dec")
+    return Localization(
+        ra=ra, dec=dec, error_deg=error_deg, containment=None if error_deg is None else containment
+    )
 
 
 Time = Annotated[Utc, BeforeValidator(parse_time)]

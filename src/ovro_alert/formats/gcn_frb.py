@@ -4,41 +4,36 @@ Source of the facts: nasa-gcn/gcn-schema, gcn/notices/{chime,dsa110}/frb.schema.
 """
 
 import re
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ovro_alert.alert import (
     Alert,
     AlertType,
     Declination,
     FastRadioBurst,
-    Localization,
     NotNegative,
     Positive,
     RightAscension,
     Role,
 )
-from ovro_alert.formats.fields import ErrorSize, Identifiers, Label, Probability, Text, Time, Wire, digest
+from ovro_alert.formats.fields import (
+    ErrorSize,
+    Identifiers,
+    Label,
+    Probability,
+    Text,
+    Time,
+    Wire,
+    digest,
+    localization,
+)
+from ovro_alert.formats.senders import CHIME, DSA110, is_injected
 from ovro_alert.formats.unreadable import Unreadable, naming
 
 # A schema's address names any version or branch: only its end tells the notice.
 _TAIL = re.compile(r"(?:^|/)gcn/notices/((?:chime|dsa110)/frb)(?:\.schema)?(?:\.json)?$")
 _ROLES = {"test": Role.TEST, "injection": Role.TEST, "mock": Role.TEST, "planned": Role.PREDICTION}
-INJECTION = re.compile(r"_inj[0-9]*$")  # DSA-110 names the bursts that it made itself so
-
-
-class Sender(NamedTuple):
-    """What is known of who sends, beyond what the notice says."""
-
-    source: str
-    mission: str
-    instrument: str
-    reference_mhz: float  # trigger_time holds at this frequency
-
-
-SENDERS = {
-    "chime/frb": Sender("chime", "CHIME", "CHIME/FRB", 400.0),  # the bottom of its band
-    "dsa110/frb": Sender("dsa", "DSA-110", "DSA-110", 1530.0),  # the top of its band
-}
+SENDERS = {"chime/frb": CHIME, "dsa110/frb": DSA110}
 
 
 class _Notice(Wire):
@@ -85,7 +80,7 @@ def read(document: dict[str, Any], schema: str) -> Alert:
     with naming():
         notice = _Notice.model_validate(document)
     label = notice.id[0]
-    injected = sender.source == "dsa" and INJECTION.search(label)
+    injected = is_injected(sender.source, label)
     return Alert(
         alert_id=f"{sender.source}-{label}-{notice.alert_type}-{digest(document)}",
         event_id=f"{sender.source}-{label}",
@@ -98,19 +93,10 @@ def read(document: dict[str, Any], schema: str) -> Alert:
         name=notice.event_name[0] if notice.event_name else "",
         event_time=notice.trigger_time,
         sent=notice.alert_datetime,
-        localization=_localization(notice),
+        localization=localization(notice.ra, notice.dec, notice.ra_dec_error, notice.containment_probability),
         frb=None if notice.alert_type == "retraction" else _burst(notice, sender.reference_mhz),
         description=notice.update_message or notice.description,
     )
-
-
-def _localization(notice: _Notice) -> Localization | None:
-    if notice.ra is None and notice.dec is None:
-        return None
-    if notice.ra is None or notice.dec is None:
-        raise Unreadable.at("is required beside the other coordinate", "ra" if notice.ra is None else "dec")
-    containment = None if notice.ra_dec_error is None else notice.containment_probability
-    return Localization(ra=notice.ra, dec=notice.dec, error_deg=notice.ra_dec_error, containment=containment)
 
 
 def _burst(notice: _Notice, reference_mhz: float) -> FastRadioBurst:

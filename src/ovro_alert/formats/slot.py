@@ -18,15 +18,16 @@ from ovro_alert.alert import (
     Role,
 )
 from ovro_alert.command import from_mjd
-from ovro_alert.formats import chime_voevent, flarescope, gcn_frb, igwn_gwalert
-from ovro_alert.formats.fields import iso
+from ovro_alert.formats import chime_voevent, flarescope, igwn_gwalert
+from ovro_alert.formats.fields import iso, localization
+from ovro_alert.formats.senders import CHIME, DSA110, is_injected
 from ovro_alert.formats.slot_args import Args, read_args
 from ovro_alert.formats.unreadable import Unreadable
 
 ROLES = {"observation": Role.OBSERVATION, "event": Role.OBSERVATION, "test": Role.TEST}
 BURSTS = {  # slots whose senders see fast radio bursts, and the frequency, MHz, at which their toa holds
-    "chime": gcn_frb.SENDERS["chime/frb"].reference_mhz,
-    "dsa": gcn_frb.SENDERS["dsa110/frb"].reference_mhz,
+    CHIME.source: CHIME.reference_mhz,
+    DSA110.source: DSA110.reference_mhz,
     "casm": None,
 }
 # Where LIGO's receiver of today does not just capitalise.
@@ -79,7 +80,7 @@ def from_slot(slot: str, command: str, command_mjd: float, args: dict[str, Any],
 
 def _role(slot: str, command: str, label: str, known: Args) -> Role:
     """A test whoever says so: promoting one to an observation has moved telescopes."""
-    if known.role == "test" or (slot == "dsa" and gcn_frb.INJECTION.search(label)):
+    if known.role == "test" or is_injected(slot, label):
         return Role.TEST
     if slot == igwn_gwalert.SOURCE and igwn_gwalert.role_of(label) is Role.TEST:
         return Role.TEST
@@ -87,16 +88,10 @@ def _role(slot: str, command: str, label: str, known: Args) -> Role:
 
 
 def _localization(slot: str, known: Args) -> Localization | None:
-    containment = chime_voevent.CONTAINMENT if slot == chime_voevent.SOURCE else None
-    if known.position is not None:
-        has_error = known.position.error_deg is not None
-        return known.position.model_copy(update={"containment": containment if has_error else None})
-    if known.ra is None and known.dec is None:
-        return None
-    if known.ra is None or known.dec is None:
-        missing = "ra" if known.ra is None else "dec"
-        raise Unreadable.at("is required beside the other coordinate", "args", missing)
-    return Localization(ra=known.ra, dec=known.dec)
+    containment = chime_voevent.CONTAINMENT if slot == CHIME.source else None
+    if known.position is None:
+        return localization(known.ra, known.dec, loc=("args",))
+    return localization(known.position.ra, known.position.dec, known.position.error_deg, containment)
 
 
 def _burst(slot: str, known: Args) -> FastRadioBurst:
