@@ -1,0 +1,276 @@
+"""Flarescope's requests: JSON files dropped in a folder, each answered by an outcome beside it.
+
+    OVRO_ALERT_FLARESCOPE_FOLDER=/data/requests RELAY_KEY=… flarescope-receiver
+
+`flare.json` is answered by `flare.outcome.json`, which says whether the relay accepted it, or why not, and
+then follows the commands that came of it until they are over. New content under an old name is a new request.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import stat
+import threading
+import time
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import typer
+from pydantic import BaseModel, ByteSize, DirectoryPath, PositiveFloat
+from watchfiles import Change, watch
+
+from ovro_alert.command import State, is_over
+from ovro_alert.link.arrival import arrival
+from ovro_alert.link.daemon import run
+from ovro_alert.link.durable import replace
+from ovro_alert.link.relay import Away, Decision, Receipt, Refused, Relay
+from ovro_alert.link.retry import Stopped, persist
+from ovro_alert.link.settings import LinkSettings
+from ovro_alert.settings import Settings
+
+log = logging.getLogger(__name__)
+
+REQUEST, OUTCOME = ".json", ".outcome.json"
+
+
+class FlarescopeSettings(Settings, table="flarescope"):
+    """Table `[flarescope]`."""
+
+    folder: DirectoryPath
+    settle_s: PositiveFloat = 5.0  # after that long without a change, what is no JSON will not become any
+    look_s: PositiveFloat = 2.0  # between two looks, for what the kernel does not tell (network folders)
+    max_size: ByteSize = ByteSize(1_000_000)
+
+
+class Outcome(BaseModel):
+    """What became of a request; `commands` as the relay tells of them."""
+
+    summary: str
+    state: Literal["accepted", "refused"]
+    over: bool  # nothing more will be written here
+    written: datetime
+    sha256: str | None  # of the request; None where it could not be read
+    alert_id: str | None = None
+    event_id: str | None = None
+    duplicate: bool = False
+    decisions: list[Decision] = []
+    asked: list[int] = []  # the ids of its commands
+    commands: list[dict[str, Any]] = []
+
+    @classmethod
+    def refused(cls, reason: str, sha256: str | None, now: datetime) -> Self:
+        """That nothing will be done, and why."""
+        return cls(summary=f"refused: {reason}", state="refused", over=True, written=now, sha256=sha256)
+
+    @classmethod
+    def accepted(cls, receipt: Receipt, sha256: str, now: datetime) -> Self:
+        """What the relay made of it."""
+        n = len(receipt.commands)
+        return cls(
+            summary=f"accepted: {n} commands" if n else "accepted: no rule asks anything of a telescope",
+            state="accepted",
+            over=not n,
+            written=now,
+            sha256=sha256,
+            alert_id=receipt.alert_id,
+            event_id=receipt.event_id,
+            duplicate=receipt.duplicate,
+            decisions=receipt.decisions,
+            asked=receipt.commands,
+        )
+
+    def followed(self, event: dict[str, Any], now: datetime) -> Self:
+        """The same with its commands as the relay's event tells of them; ValueError where it does not."""
+        try:
+            commands = [each for each in event["commands"] if each["id"] in self.asked]
+            states = [State(each["state"]) for each in commands]
+            said = ", ".join(f"{each['slot']} {each['command']} {each['state']}" for each in commands)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"the relay tells of {self.event_id} in a way unknown: {error!r}") from error
+        if commands == self.commands:
+            return self
+        over = len(commands) == len(self.asked) and all(is_over(state) for state in states)
+        new = {"summary": f"accepted: {said}", "over": over, "written": now, "commands": commands}
+        return self.model_copy(update=new)
+
+
+class Unusable(Exception):
+    """A directory entry that is no request file; the text says why."""
+
+
+def is_request(name: str) -> bool:
+    """Whether a file of this name is a request, and not one's outcome or half of one."""
+    return name.endswith(REQUEST) and not name.endswith(OUTCOME) and not name.startswith(".")
+
+
+def is_whole(raw: bytes) -> bool:
+    """Whether this is a JSON object from its first to its last byte, so that nothing can be missing."""
+    try:
+        return isinstance(json.loads(raw), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def read_request(path: Path, limit: int) -> bytes:
+    """The bytes of a request file; Unusable where it is none, or more than `limit` bytes, or unreadable."""
+    try:
+        # Neither through a link out of the folder, nor waiting for the other end of a pipe.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Unusable("it is not a regular file")
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                raw = file.read(limit + 1)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        why = "it is a symbolic link" if path.is_symlink() else f"it cannot be read: {error.strerror}"
+        raise Unusable(why) from error
+    if len(raw) > limit:
+        raise Unusable(f"it is larger than {limit} bytes")
+    return raw
+
+
+class Desk:
+    """The requests of one folder: which are new, which are answered, which are still under way."""
+
+    def __init__(self, settings: FlarescopeSettings, relay: Relay, stop: threading.Event) -> None:
+        self._settings = settings
+        self._relay = relay
+        self._stop = stop
+        self._answered: dict[Path, tuple[int, ...]] = {}  # and as which file, told by its marks
+        self._unfinished: dict[Path, tuple[tuple[int, ...], float]] = {}  # since when it is as it is
+        self._under_way: dict[Path, Outcome] = {}
+
+    def look(self, now: float) -> None:
+        """Answer what is new in the folder; `now` is monotonic, s. Stopped when told so meanwhile."""
+        with os.scandir(self._settings.folder) as entries:
+            names = sorted(entry.name for entry in entries if is_request(entry.name))
+        for name in names:
+            path = self._settings.folder / name
+            try:
+                found = path.lstat()
+                marks = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                if self._answered.get(path) != marks and self._answer(path, marks, now):
+                    self._answered[path] = marks
+                    self._unfinished.pop(path, None)
+            except FileNotFoundError:
+                continue  # taken away between two glances
+
+    def follow(self) -> None:
+        """Bring the outcomes of what is under way up to date."""
+        for path, outcome in list(self._under_way.items()):
+            try:
+                event = self._relay.event(str(outcome.event_id))
+                newer = outcome.followed(event, datetime.now(UTC))
+            except (Away, Refused, ValueError) as error:
+                log.debug("%s: %s", path, error)  # the next time will do
+                continue
+            if newer is not outcome:
+                self._write(path, newer)
+
+    def _answer(self, path: Path, marks: tuple[int, ...], now: float) -> bool:
+        """Whether the file needs no more attention until it changes."""
+        try:
+            raw = read_request(path, self._settings.max_size)
+        except Unusable as unusable:
+            self._write(path, Outcome.refused(str(unusable), None, datetime.now(UTC)))
+            return True
+        before, since = self._unfinished.get(path, ((), now))
+        if before != marks:
+            since = now
+        if not is_whole(raw) and now - since < self._settings.settle_s:
+            self._unfinished[path] = marks, since
+            return False
+        sha256 = hashlib.sha256(raw).hexdigest()
+        earlier = _earlier_outcome(path)
+        if earlier is None or earlier.sha256 != sha256:
+            self._write(path, self._send(path, raw, sha256))
+        elif not earlier.over:
+            self._under_way[path] = earlier
+        return True
+
+    def _send(self, path: Path, raw: bytes, sha256: str) -> Outcome:
+        name = os.fsencode(path.name).decode("utf-8", "replace")
+        about = arrival("file", datetime.now(UTC), file=name)
+        try:
+            receipt = persist(lambda: self._relay.post_alert(raw, about), self._stop)
+        except Refused as refused:
+            return Outcome.refused(refused.reason, sha256, datetime.now(UTC))
+        return Outcome.accepted(receipt, sha256, datetime.now(UTC))
+
+    def _write(self, path: Path, outcome: Outcome) -> None:
+        if outcome.over:
+            self._under_way.pop(path, None)
+        else:
+            self._under_way[path] = outcome
+        log.info("%s: %s", path.name, outcome.summary)
+        try:
+            replace(_outcome_path(path), outcome.model_dump_json(indent=2).encode() + b"\n")
+        except OSError as error:
+            log.error("%s: its outcome cannot be written: %s", path, error)
+
+
+def _outcome_path(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(REQUEST) + OUTCOME)
+
+
+def _earlier_outcome(path: Path) -> Outcome | None:
+    try:
+        return Outcome.model_validate_json(_outcome_path(path).read_bytes())
+    except (OSError, ValueError):
+        return None  # none, or not ours: the request is sent, which does no harm twice
+
+
+def serve_folder(settings: FlarescopeSettings, relay: Relay, stop: threading.Event) -> None:
+    """Answer requests until `stop`."""
+    desk = Desk(settings, relay, stop)
+
+    def of_requests(_change: Change, path: str) -> bool:
+        return is_request(Path(path).name)
+
+    changes = watch(
+        settings.folder,
+        watch_filter=of_requests,
+        step=10,
+        rust_timeout=round(1000 * settings.look_s),
+        yield_on_timeout=True,
+        stop_event=stop,
+        recursive=False,
+    )
+    try:
+        for _ in chain([()], changes):  # what is there already, then what comes
+            try:
+                desk.look(time.monotonic())
+            except OSError as error:
+                log.error("the folder cannot be read: %s", error)
+            desk.follow()
+    except Stopped:
+        pass
+
+
+def serve() -> None:
+    """Hand Flarescope's request files to the relay and write what became of them beside.
+
+    Settings: RELAY_URL, RELAY_KEY, and OVRO_ALERT_FLARESCOPE_FOLDER or the table [flarescope].
+    """
+
+    def work(stop: threading.Event) -> None:
+        with LinkSettings().relay() as relay:
+            serve_folder(FlarescopeSettings(), relay, stop)
+
+    raise typer.Exit(run(work))
+
+
+def main() -> None:
+    """The console script flarescope-receiver."""
+    typer.run(serve)
+
+
+if __name__ == "__main__":
+    main()
