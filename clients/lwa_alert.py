@@ -262,14 +262,14 @@ def main() -> None:
 def _main() -> None:
     """Carry out the commands of the relay's slot /lwa, each at most once, on the simulated telescope.
 
-    Settings: the tables [lwa_alert] (directory, client, lease_s …) and [lwa] (beam, pi_name …), or the
-    environment; RELAY_URL and RELAY_KEY say where the relay is.
+    Settings: the tables lwa_alert (directory, client, lease_s …) and lwa (beam, pi_name …) of the settings
+    file, or the environment; RELAY_URL and RELAY_KEY say where the relay is.
     """
 
     def work(stop: threading.Event) -> None:
         settings, lwa = LwaAlertSettings(), LwaSettings()
-        telescope = SimulatedTelescope(settings.directory / "telescope")
         with LinkSettings().relay() as relay:
+            telescope = SimulatedTelescope(settings.directory / "telescope")
             Client(relay, telescope, settings, lwa, stop).follow()
 
     sys.exit(run(work))

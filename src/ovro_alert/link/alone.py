@@ -27,4 +27,4 @@ def alone(path: Path) -> Iterator[bool]:
             yield ours
         finally:
             if ours:
-                path.unlink()
+                path.unlink(missing_ok=True)
