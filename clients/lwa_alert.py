@@ -187,22 +187,26 @@ class Client:
             log.exception("command %d", entry.id)
             return State.FAILED, {"message": f"{type(error).__name__}: {error}"}
 
-    def _look(self, entry: Entry, lease: Lease) -> Trace | None:
-        """The command's trace; while the telescope cannot say, nothing is done and the claim is kept."""
+    def _ask_telescope(self, entry: Entry, lease: Lease, question: Callable[[], Answer]) -> Answer:
+        """The telescope's answer; while it gives none, nothing is done and the claim is kept."""
         delays = backoff(Random(), cap=self._settings.lease_s / 3)
         while True:
             try:
-                return self._telescope.find(entry)
+                return question()
             except Unreachable as error:
                 log.warning("command %d: the telescope cannot be asked, trying again: %s", entry.id, error)
             self._stop.wait(next(delays))
             self._ask(lease.claim)
 
+    def _look(self, entry: Entry, lease: Lease) -> Trace | None:
+        return self._ask_telescope(entry, lease, lambda: self._telescope.find(entry))
+
     def _act(self, entry: Entry, name: str, lease: Lease) -> Outcome:
         """Carry out a command that left no trace, if it is still right to."""
         if late := self._too_late(entry):
             return late
-        action = commands.interpret(entry, self._clock(), self._lwa)
+        sessions = self._ask_telescope(entry, lease, self._telescope.sessions)
+        action = commands.interpret(entry, self._clock(), self._lwa, sessions)
         if isinstance(action, commands.Refused):
             return State.REFUSED, {"message": action.reason}
         if isinstance(action, commands.Nothing):

@@ -180,13 +180,27 @@ def test_what_cannot_be_done_is_refused_and_a_test_moves_nothing(house: House) -
     assert house.acted() == []
 
 
-def test_a_session_that_the_telescope_drops_has_failed(house: House) -> None:
+def test_two_bursts_at_once_get_a_beam_each(house: House) -> None:
     with house.client():
-        first, second = house.put("powerbeam", BEAM), house.put("powerbeam", BEAM)
-        assert house.outcome(first)[0] == "done"
-        state, detail = house.outcome(second)
+        entries = [house.put("powerbeam", BEAM), house.put("powerbeam", BEAM)]
+        assert [house.outcome(entry)[0] for entry in entries] == ["done", "done"]
+    assert list(house.telescope.sessions()) == ["POWER3", "POWER5"]
+
+
+def test_a_session_that_the_telescope_drops_has_failed(house: House) -> None:
+    def somebody_is_quicker(point: str) -> None:
+        if point == "before":
+            path = house.directory / "somebody.sdf"
+            [written] = (house.directory / "sdf").glob("*.sdf")
+            path.write_text(written.read_text().replace(str(entry.id), "42"))
+            house.telescope.submit_session(path, "asap")
+
+    telescope = SimulatedTelescope(house.directory / "telescope", fault=somebody_is_quicker)
+    entry = house.put("powerbeam", BEAM)
+    with house.client(telescope=telescope):
+        state, detail = house.outcome(entry)
     assert state == "failed"
-    assert f"{first.id}_POWER3" in detail["message"]
+    assert detail["message"] == f"the telescope does not show {entry.id}_POWER3 but 42_POWER3"
 
 
 def test_what_a_sender_says_is_nobodys_to_carry_out(house: House) -> None:
@@ -415,9 +429,9 @@ def test_a_slot_that_the_relay_does_not_have_is_said(house: House) -> None:
 def test_settings_come_from_the_environment_and_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "settings.toml").write_text('[lwa_alert]\nlease_s = 5\nclient = "desk"\n[lwa]\nbeam = 4\n')
+    (tmp_path / "settings.toml").write_text('[lwa_alert]\nlease_s = 5\nclient = "desk"\n[lwa]\nbeams = [4]\n')
     monkeypatch.setenv("OVRO_ALERT_CONFIG", str(tmp_path / "settings.toml"))
     monkeypatch.setenv("OVRO_ALERT_LWA_ALERT_LEASE_S", "7")
     monkeypatch.setenv("OVRO_ALERT_LWA_BUFFER_S", "1800")
     settings, lwa = LwaAlertSettings(), LwaSettings()
-    assert (settings.lease_s, settings.client, lwa.beam, lwa.buffer_s) == (7, "desk", 4, 1800)
+    assert (settings.lease_s, settings.client, lwa.beams, lwa.buffer_s) == (7, "desk", (4,), 1800)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ovro_alert.command import Entry
 from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.commands import Dump, Nothing, Observe, Refused, interpret
-from ovro_alert.telescopes.lwa.session import SessionMode
+from ovro_alert.telescopes.lwa.session import SessionMode, Sessions
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)  # MJD 61041.5
@@ -21,19 +21,21 @@ Make = Callable[..., Entry]
 
 
 def observe(entry: Entry, **changes: Any) -> Observe:
-    action = interpret(entry, NOW, LwaSettings(**changes))
+    action = interpret(entry, NOW, LwaSettings(**changes), {})
     assert isinstance(action, Observe), action
     return action
 
 
 def refusal(entry: Entry) -> str:
-    action = interpret(entry, NOW, LwaSettings())
+    action = interpret(entry, NOW, LwaSettings(), {})
     assert isinstance(action, Refused), action
     return action.reason
 
 
 def test_a_power_beam_at_once(command: Make) -> None:
-    action = observe(command("powerbeam", CRAB | {"duration": 60, "name": "FRB 20260101A"}), beam=4, pi_id=3)
+    action = observe(
+        command("powerbeam", CRAB | {"duration": 60, "name": "FRB 20260101A"}), beams=(4,), pi_id=3
+    )
     session, [observation] = action.session, action.session.observations
     assert action.submission == "asap"
     assert (session.session_id, session.mode, session.beam, session.pi_id) == (777, SessionMode.POWER, 4, 3)
@@ -41,6 +43,26 @@ def test_a_power_beam_at_once(command: Make) -> None:
     assert (observation.start, observation.duration_ms) == (NOW, 60_000)
     assert observation.target == "FRB_20260101A"
     assert not session.do_cal
+
+
+def test_a_free_beam_is_taken_in_the_order_of_the_settings(command: Make) -> None:
+    def occupied(beam: int, begin_s: float, end_s: float) -> Sessions:
+        return {f"POWER{beam}": {f"{beam}_POWER{beam}": [61041.5 + t / 86400 for t in (begin_s, end_s)]}}
+
+    def beam(sessions: Sessions, **args: Any) -> int | str | None:
+        entry = command("powerbeam", CRAB | {"duration": 60} | args)
+        action = interpret(entry, NOW, LwaSettings(beams=(3, 5)), sessions)
+        return action.session.beam if isinstance(action, Observe) else getattr(action, "reason", None)
+
+    assert beam({}) == 3
+    assert beam(occupied(3, 30, 90)) == 5
+    assert beam(occupied(3, -60, 0)) == 3
+    assert beam(occupied(3, 64, 90)) == 5  # at once may be a few seconds later
+    assert beam(occupied(3, 66, 90)) == 3
+    both = occupied(3, 0, 60) | occupied(5, 0, 60)
+    assert beam(both) == "no beam is free for it: 3_POWER3, 5_POWER5"
+    assert beam(both, beamnum=7) == 7
+    assert beam(both, beamnum=5) == "no beam is free for it: 5_POWER5"
 
 
 def test_a_voltage_beam_is_beam_1_without_integration(command: Make) -> None:
@@ -154,7 +176,7 @@ def test_a_beam_that_cannot_be_names_the_field(command: Make, args: dict[str, An
 
 def test_a_trigger_dumps_the_whole_buffer_unless_it_says_how_much(command: Make) -> None:
     def files(args: dict[str, Any], **changes: Any) -> int:
-        action = interpret(command("trigger", args), NOW, LwaSettings(**changes))
+        action = interpret(command("trigger", args), NOW, LwaSettings(**changes), {})
         assert isinstance(action, Dump), action
         assert action.plan.id == "777"
         assert action.metadata == {"event_id": "event", **args}
@@ -181,7 +203,7 @@ def test_a_trigger_that_cannot_be_names_the_field(command: Make, args: dict[str,
 
 
 def test_a_test_moves_nothing(command: Make) -> None:
-    assert isinstance(interpret(command("test", CRAB), NOW, LwaSettings()), Nothing)
+    assert isinstance(interpret(command("test", CRAB), NOW, LwaSettings(), {}), Nothing)
 
 
 def test_an_unknown_command_is_told_the_known_ones(command: Make) -> None:
@@ -225,7 +247,7 @@ names = st.sampled_from(
     args=st.dictionaries(names | st.text(max_size=10), anything, max_size=6),
 )
 def test_any_command_is_an_action_or_a_reason(command: Make, word: str, args: dict[str, Any]) -> None:
-    action = interpret(command(word, args), NOW, LwaSettings())
+    action = interpret(command(word, args), NOW, LwaSettings(), {})
     if isinstance(action, Observe):
         assert sdf.parse(action.document()).name == action.session.name
     elif isinstance(action, Refused):

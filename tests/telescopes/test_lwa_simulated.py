@@ -45,7 +45,7 @@ def act(command: Make, tmp_path: Path, clock: Clock, telescope: SimulatedTelesco
     def carry_out(id: int, word: str = "powerbeam", ahead: float = 0, **args: Any) -> Entry:
         start = (clock() + timedelta(seconds=ahead)).isoformat()
         entry = command(word, {"ra": 1, "dec": 2, "duration": 60, "start": start} | args, id=id)
-        action = interpret(entry, clock(), LwaSettings())
+        action = interpret(entry, clock(), LwaSettings(), {})
         assert isinstance(action, Observe | Dump), action
         path = tmp_path / f"{id}.txt"
         path.write_text(action.document())
@@ -96,7 +96,7 @@ def test_a_session_that_cannot_be_read_or_comes_too_late_is_dropped(
     telescope.submit_session(tmp_path / "bad.sdf", "asap")
     telescope.submit_session(tmp_path / "absent.sdf", "asap")
     soon = command("powerbeam", {"ra": 1, "dec": 2, "duration": 60, "start": "now"})
-    action = interpret(soon, NOW + timedelta(seconds=29), LwaSettings())
+    action = interpret(soon, NOW + timedelta(seconds=29), LwaSettings(), {})
     assert isinstance(action, Observe)
     (tmp_path / "soon.sdf").write_text(action.document())
     telescope.submit_session(tmp_path / "soon.sdf", "buffer")
@@ -156,7 +156,7 @@ def test_of_many_at_once_one_gets_the_beam(command: Make, tmp_path: Path) -> Non
     paths = [tmp_path / f"{id}.sdf" for id in range(8)]
     for id, path in enumerate(paths):
         action = interpret(
-            command("powerbeam", {"ra": 1, "dec": 2, "duration": 60}, id=id), NOW, LwaSettings()
+            command("powerbeam", {"ra": 1, "dec": 2, "duration": 60}, id=id), NOW, LwaSettings(), {}
         )
         assert isinstance(action, Observe)
         path.write_text(action.document())

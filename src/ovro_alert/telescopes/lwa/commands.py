@@ -7,17 +7,18 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ValidationError
 
-from ovro_alert.command import Entry
+from ovro_alert.command import Entry, to_mjd
 from ovro_alert.sky.dispersion import dispersion_delay
 from ovro_alert.telescopes.lwa import dump, sdf
 from ovro_alert.telescopes.lwa.arguments import BeamArguments, DumpArguments, spelled
-from ovro_alert.telescopes.lwa.session import BEAMS, Observation, Session, SessionMode
+from ovro_alert.telescopes.lwa.session import BEAMS, Observation, Session, SessionMode, Sessions, overlapping
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 
 # What the scheduler does before a session that it runs at its stated start (`buffer`): 20 s for a controller,
 # 20 to configure, 10 to point, 5 to record, and 480 where it calibrates [ovro-lwa/lwa-observing].
 LEAD = timedelta(seconds=55)
 CALIBRATION = timedelta(seconds=480)
+SUBMISSION = timedelta(seconds=5)  # so much later may a session begin that is to begin at once
 # Targets that the reader takes for the body itself, whatever OBS_MODE says [observing/classes.py].
 BODIES = frozenset({"sun", "moon", "jupiter"})
 
@@ -88,14 +89,16 @@ class Refused:
 Action = Observe | Dump
 
 
-def interpret(entry: Entry, now: datetime, settings: LwaSettings) -> Action | Nothing | Refused:
-    """What a command asks of the telescope if it is carried out `now`."""
+def interpret(
+    entry: Entry, now: datetime, settings: LwaSettings, sessions: Sessions
+) -> Action | Nothing | Refused:
+    """What a command asks of the telescope if it is carried out `now`, beside the sessions that it has."""
     try:
         match entry.command.strip().casefold():
             case "powerbeam":
-                return _beam(SessionMode.POWER, entry, now, settings)
+                return _beam(SessionMode.POWER, entry, now, settings, sessions)
             case "voltagebeam":
-                return _beam(SessionMode.VOLT, entry, now, settings)
+                return _beam(SessionMode.VOLT, entry, now, settings, sessions)
             case "trigger":
                 return _trigger(entry, now, settings)
             case "test":
@@ -110,11 +113,12 @@ def interpret(entry: Entry, now: datetime, settings: LwaSettings) -> Action | No
         return Refused(f"args: {error}")
 
 
-def _beam(mode: SessionMode, entry: Entry, now: datetime, settings: LwaSettings) -> Observe | Refused:
+def _beam(
+    mode: SessionMode, entry: Entry, now: datetime, settings: LwaSettings, sessions: Sessions
+) -> Observe | Refused:
     args = BeamArguments.model_validate(spelled(entry.args))
-    beam = args.beamnum or (settings.beam if mode is SessionMode.POWER else BEAMS[mode][0])
-    if beam not in BEAMS[mode]:
-        return Refused(f"args.beamnum: {mode} has beam 1 only, not {beam}")
+    if args.beamnum is not None and args.beamnum not in BEAMS[mode]:
+        return Refused(f"args.beamnum: {mode} has beam 1 only, not {args.beamnum}")
     if args.duration is not None:
         duration = args.duration
     elif args.dm is not None:
@@ -138,6 +142,15 @@ def _beam(mode: SessionMode, entry: Entry, now: datetime, settings: LwaSettings)
     if submission == "asap":
         # It begins at once: late, or early where the scheduler would not be ready, and ends when it was to.
         start = now
+    beams = settings.beams if mode is SessionMode.POWER else BEAMS[mode]
+    wanted = beams if args.beamnum is None else (args.beamnum,)
+    occupied = {
+        beam: overlapping(sessions, f"{mode}{beam}", to_mjd(start), to_mjd(end + SUBMISSION))
+        for beam in wanted
+    }
+    beam = next((beam for beam, other in occupied.items() if not other), None)
+    if beam is None:
+        return Refused(f"no beam is free for it: {', '.join(occupied.values())}")
     observation = Observation(
         obs_id=1,
         target=_target(args.name or entry.event_id or f"{entry.slot}-{entry.seq}"),

@@ -1,5 +1,7 @@
 """What an operator tunes of the telescope itself."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from ovro_alert.alert import NotNegative, Positive
@@ -8,9 +10,11 @@ from ovro_alert.telescopes.lwa.session import CAL_DIR, CONFIG_FILE, IntegrationT
 
 
 class LwaSettings(Settings, table="lwa"):
-    """Table `[lwa]`; the environment names them OVRO_ALERT_LWA_BEAM and so on."""
+    """Table `[lwa]`; the environment names them OVRO_ALERT_LWA_BEAMS and so on."""
 
-    beam: int = Field(3, ge=1, le=16)  # of power beams: 1 and 3 are for bursts, 2 for the Sun, 4 for Jupiter
+    # Power beams in the order in which a free one is taken: 1 (with VLBI) and 3 are for bursts, 2 is kept for
+    # the Sun, 4 for Jupiter, and recorders dr1 to dr10 exist.
+    beams: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((3, 5, 6, 7, 8, 9, 10, 1), min_length=1)
     int_time_ms: IntegrationTime = 128
     pi_id: int = Field(0, ge=0)
     pi_name: Name = "ovro-alert"

@@ -15,7 +15,7 @@ from ovro_alert.command import Entry, to_mjd
 from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.commands import Action, Observe
 from ovro_alert.telescopes.lwa.dump import BLOCK_SAMPLES, DUMP_PATHS, DumpPlan
-from ovro_alert.telescopes.lwa.session import Session
+from ovro_alert.telescopes.lwa.session import Session, Sessions, overlapping
 from ovro_alert.telescopes.lwa.telescope import NotTaken, Trace
 
 NOTICE = timedelta(seconds=30)  # without it a session that waits for its own start is too late for it
@@ -98,11 +98,8 @@ class SimulatedTelescope:
             reason = ""
             if mode == "buffer" and begin - now < NOTICE:
                 reason = f"given {(begin - now).total_seconds():.0f} s before its start"
-            for other in records:
-                if other["taken"] and other.get("resource") == session.resource:
-                    taken_from, taken_to = other["mjd"]
-                    if to_mjd(begin) < taken_to and taken_from < to_mjd(end):
-                        reason = f"overlaps {other['name']}"
+            if other := overlapping(_shown(records), session.resource, to_mjd(begin), to_mjd(end)):
+                reason = f"overlaps {other}"
             record |= {
                 "id": str(session.session_id),
                 "name": session.name,
@@ -113,13 +110,9 @@ class SimulatedTelescope:
             }
             _append(file, record)
 
-    def sessions(self) -> dict[str, dict[str, list[float]]]:
-        """What it shows of the sessions taken, `{"POWER3": {"777_POWER3": [from MJD, to MJD]}}`."""
-        shown: dict[str, dict[str, list[float]]] = {}
-        for record in self.journal():
-            if record["kind"] == "session" and record["taken"]:
-                shown.setdefault(record["resource"], {})[record["name"]] = record["mjd"]
-        return shown
+    def sessions(self) -> Sessions:
+        """What it shows of the sessions taken; nothing of those dropped."""
+        return _shown(self.journal())
 
     def trigger_dump(self, plan: DumpPlan) -> dict[str, dict[str, Any]]:
         """The replies by etcd key; `0` is accepted, and a negative number says what was wrong."""
@@ -147,6 +140,14 @@ class SimulatedTelescope:
 def _records(data: bytes) -> list[dict[str, Any]]:
     """The whole lines; what follows the last of them is half a record that a kill left."""
     return [json.loads(line) for line in data.split(b"\n")[:-1]]
+
+
+def _shown(records: list[dict[str, Any]]) -> Sessions:
+    shown: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        if record["kind"] == "session" and record["taken"]:
+            shown.setdefault(record["resource"], {})[record["name"]] = record["mjd"]
+    return shown
 
 
 def _lock_and_read(file: BinaryIO) -> list[dict[str, Any]]:

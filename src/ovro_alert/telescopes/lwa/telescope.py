@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ovro_alert.command import Entry
 from ovro_alert.telescopes.lwa.commands import Action
+from ovro_alert.telescopes.lwa.session import Sessions
 
 
 class Unreachable(Exception):
@@ -30,6 +31,9 @@ class Telescope(Protocol):
 
     def find(self, entry: Entry) -> Trace | None:
         """The command's own trace; None where it was never acted on. Raises Unreachable."""
+
+    def sessions(self) -> Sessions:
+        """What it shows of the sessions that it has taken. Raises Unreachable."""
 
     def carry_out(self, action: Action, document: Path) -> Trace:
         """Act, and see that it was taken; `document` is the action's, whole and on disk.
