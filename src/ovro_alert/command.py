@@ -42,9 +42,9 @@ class State(StrEnum):
     EXPIRED = "expired"
 
 
-# Every step that a command may take; whatever is not here is refused. When the lease of a claim runs out the
-# command is queued again; one that was running may have been carried out, so it never expires: the next client
-# claims it, looks for its trace at the telescope and says what became of it.
+# Every step that a command may take; whatever is not here is refused. When the lease of a claim runs out
+# the command is queued again; one that was running may have been carried out, so it never expires: the next
+# client claims it, looks for its trace at the telescope and says what became of it.
 STEPS: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.QUEUED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.QUEUED: frozenset({State.CLAIMED, State.CANCELLED, State.EXPIRED}),

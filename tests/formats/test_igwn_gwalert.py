@@ -17,7 +17,7 @@ Changed = Callable[..., bytes]
 
 def test_every_field(gw: Changed, skymap_text: str) -> None:
     alert = read(gw(event__skymap=skymap_text))
-    assert alert.alert_id == "ligo-S260301ab-PRELIMINARY-2026-03-01T12:00:30Z"
+    assert alert.alert_id.startswith("ligo-S260301ab-PRELIMINARY-")
     assert alert.event_id == "ligo-S260301ab"
     assert (alert.source, alert.instrument) == ("ligo", "H1,L1")
     assert (alert.role, alert.alert_type, alert.stage) == (

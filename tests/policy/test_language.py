@@ -6,7 +6,8 @@ import pytest
 
 from ovro_alert.alert import Alert, FastRadioBurst
 from ovro_alert.policy.decide import History, decide
-from ovro_alert.policy.language import Expression, ExpressionError, Missing, Scope
+from ovro_alert.policy.functions import Missing, Scope
+from ovro_alert.policy.language import Expression, ExpressionError
 from ovro_alert.policy.rules import PolicyError, load, parse
 
 NOW = datetime(2026, 3, 4, tzinfo=UTC)
@@ -48,6 +49,8 @@ deadline = '{deadline}'
         ("until(arrival(200))", pytest.approx(414880.8 * (200**-2 - 400**-2))),
         ("role", "observation"),
         ('frb.known_source == ""', True),
+        ("(frb.importance ?? 1) >= 0.9", True),
+        ('gw.classification&["BNS"] ?? 0.25', 0.25),
     ],
 )
 def test_values(text, value):
@@ -74,7 +77,9 @@ def test_what_cannot_be_right_is_refused_when_it_is_read(text, reason):
 def test_an_absent_value_is_missing_and_not_small():
     with pytest.raises(Missing, match=r"frb\.importance is not given"):
         Expression("frb.importance < 0.5").value(SCOPE)
-    with pytest.raises(Missing, match="gw is not given"):
+    with pytest.raises(Missing, match=r"gw\.significant is not given"):
+        Expression("gw.significant").value(SCOPE)
+    with pytest.raises(Missing, match=r"gw\.far is not given"):
         Expression("gw.far < 1").value(SCOPE)
 
 

@@ -88,6 +88,7 @@ def test_at_the_very_thresholds_it_does():
         (burst(), TO_BOTH),
         (burst(dm=99.9), []),
         (burst(importance=0.89), []),
+        (burst(importance=None), TO_BOTH),
         (burst(dm=99.9, importance=0.1, known_source="FRB 20180916B"), TO_BOTH),
         (burst(alert_type="subsequent", known_source="FRB 20180916B"), TO_BOTH),
         (burst(alert_type="update"), []),
@@ -145,7 +146,7 @@ def test_what_an_alert_does_not_give_is_an_error_of_that_rule_alone():
     assert [one.verdict for one in decisions] == [Verdict.NO, Verdict.ERROR, Verdict.NO, Verdict.NO]
     assert decisions[1].reasons[-1] == "frb.dm is not given"
     nowhere = decision_of("CHIME burst", burst(localization=None))
-    assert (nowhere.verdict, nowhere.reasons[-1]) == (Verdict.ERROR, "localization is not given")
+    assert (nowhere.verdict, nowhere.reasons[-1]) == (Verdict.ERROR, "localization.ra is not given")
 
 
 def test_a_rule_acts_once_on_an_event():

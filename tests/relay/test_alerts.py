@@ -122,6 +122,27 @@ def test_an_alert_stands_in_its_senders_slot_for_clients_of_today(client, story)
     assert newest["args"]["position"].startswith("29.5031,65.7168,")
 
 
+def test_clients_of_today_are_not_told_to_act_on_what_no_rule_acts_on(client, story):
+    """They act on every `observation` that they find; retractions they would crash on."""
+    for name, word in (("gw-black-holes", "event"), ("gw-mock", "test"), ("gw-merger", "observation")):
+        post(client, story[name].raw)
+        assert client.get("/ligo").json()["command"] == word
+    post(client, story["gw-retraction"].raw)
+    assert client.get("/ligo").json()["command"] == "observation"
+    words = [entry["command"] for entry in client.get("/ligo/commands").json()["commands"]]
+    assert words == ["event", "test", "observation", "retraction"]
+
+
+def test_two_notices_of_one_moment_that_differ_are_two_alerts(client, story):
+    notice = json.loads(story["gw-black-holes"].raw)
+    first = post(client, json.dumps(notice)).json()
+    notice["event"]["significant"] = not notice["event"]["significant"]
+    second = post(client, json.dumps(notice, indent=2)).json()
+    assert second["event_id"] == first["event_id"]
+    assert not second["duplicate"]
+    assert post(client, json.dumps(notice)).json()["alert_id"] == second["alert_id"]
+
+
 def test_what_the_transport_knew_is_kept_and_the_hops_are_timed(client, clock, story):
     arrived = clock.now - timedelta(milliseconds=250)
     about = {"via": "kafka", "topic": "t", "offset": 17, "arrived": arrived.isoformat()}

@@ -99,6 +99,20 @@ def test_a_test_of_a_sender_is_an_alert_that_moves_nothing(client):
     assert alert["role"] == "test"
 
 
+def test_the_gcn_receiver_of_today_says_gcn_for_an_observation(client):
+    args = {"duration": 3600, "position": "120,40,0.02", "instrument": "WXT", "mission": "Einstein Probe"}
+    answer = client.put("/gcn", json={"command": "gcn", "command_mjd": 61103.2, "args": args}).json()
+    (alert,) = client.get(f"/events/{answer['event_id']}").json()["alerts"]
+    assert (alert["role"], alert["body"]["localization"]["ra"]) == ("observation", 120)
+
+
+def test_another_word_of_a_sender_is_kept_and_is_no_alert(client):
+    answer = client.put("/chime", json={"command": "hello", "command_mjd": 61103.2, "args": {}}).json()
+    assert (answer["kind"], answer["event_id"]) == ("event", None)
+    assert client.get("/chime").json()["command"] == "hello"
+    assert client.get("/events").json()["events"] == []
+
+
 def test_dsa_is_both_what_it_says_and_what_it_is_asked(client):
     said = {"command": "observation", "command_mjd": 61103.2, "args": {"dm": 400, "ra": 10, "dec": 20}}
     asked = {"command": "CHIME FRB", "command_mjd": 61103.3, "args": {"ra": 1, "dec": 2, "dm": 3, "toa": 4}}

@@ -36,7 +36,7 @@ def iso(moment: datetime) -> str:
 def digest(document: dict[str, Any]) -> str:
     """The same for the same document whatever the order of its names: a notice repeated is the same alert."""
     canonical = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(canonical).hexdigest()[:12]
+    return hashlib.blake2b(canonical, digest_size=6).hexdigest()
 
 
 def _probability(value: float) -> float:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ovro_alert.alert import Alert, AlertType, Finite, GravitationalWave, NotNegative, Role, SkyMap
-from ovro_alert.formats.fields import Label, Probabilities, Time, Wire, iso
+from ovro_alert.formats.fields import Label, Probabilities, Time, Wire, digest
 from ovro_alert.formats.unreadable import Unreadable, naming
 from ovro_alert.sky import skymap
 
@@ -74,7 +74,7 @@ def read(document: dict[str, Any]) -> Alert:
     if event is None and notice.alert_type != "RETRACTION":
         raise Unreadable.at("is required unless alert_type is RETRACTION", "event")
     return Alert(
-        alert_id=f"{SOURCE}-{notice.superevent_id}-{notice.alert_type}-{iso(notice.time_created)}",
+        alert_id=f"{SOURCE}-{notice.superevent_id}-{notice.alert_type}-{digest(document)}",
         event_id=f"{SOURCE}-{notice.superevent_id}",
         source=SOURCE,
         mission=MISSION,

@@ -24,7 +24,13 @@ from ovro_alert.formats.senders import CHIME, DSA110, is_injected
 from ovro_alert.formats.slot_args import Args, read_args
 from ovro_alert.formats.unreadable import Unreadable
 
-ROLES = {"observation": Role.OBSERVATION, "event": Role.OBSERVATION, "test": Role.TEST}
+# What a sender's words mean; `gcn` is what the GCN receiver of today says for an observation.
+ROLES = {
+    "observation": Role.OBSERVATION,
+    "event": Role.OBSERVATION,
+    "gcn": Role.OBSERVATION,
+    "test": Role.TEST,
+}
 BURSTS = {  # slots whose senders see fast radio bursts, and the frequency, MHz, at which their toa holds
     CHIME.source: CHIME.reference_mhz,
     DSA110.source: DSA110.reference_mhz,
@@ -45,7 +51,7 @@ def from_slot(slot: str, command: str, command_mjd: float, args: dict[str, Any],
     a test.
 
     Raises
-        Unreadable: another command than observation, event or test, or an arg of a wrong type or value,
+        Unreadable: a command that is none of ROLES, or an arg of a wrong type or value,
             named ("args", <name>).
     """
     if command not in ROLES:
@@ -139,17 +145,20 @@ def _request(slot: str, known: Args, sent: datetime) -> BeamRequest | None:
     return BeamRequest(start=known.start or sent, duration=known.duration, int_time_ms=known.int_time)
 
 
-def to_slot(alert: Alert) -> tuple[str, dict[str, Any]]:
+def to_slot(alert: Alert, *, acted_on: bool) -> tuple[str, dict[str, Any]]:
     """The command word and args with which an alert stands in its sender's slot for clients of today.
 
-    The word is "observation" only for the news that something was seen: clients of today know no retraction
-    or update and would act on one, so all else is "test", on which none acts. Args are the superset of both
-    styles, plain JSON values; what the alert does not say is left out.
+    Those act on every "observation", so that is the word only for what a rule has acted on; the others are an
+    "event", a "test", an "update" or a "retraction", on which none of them acts. Args are the superset of
+    both styles, plain JSON values; what the alert does not say is left out.
     """
-    news = alert.role is Role.OBSERVATION and alert.alert_type in _NEWS
     said = _WRITERS.get(alert.source, _other_args)(alert)
     args = {name: value for name, value in said.items() if value not in (None, "")}
-    return "observation" if news else "test", args
+    if alert.role is Role.TEST:
+        return "test", args
+    if alert.alert_type not in _NEWS:
+        return alert.alert_type.value, args
+    return "observation" if acted_on else "event", args
 
 
 def _label(alert: Alert) -> str:

@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Command, State, may_step, to_mjd
-from ovro_alert.policy.language import ExpressionError, Missing, Scope
+from ovro_alert.policy.functions import Missing, Scope
+from ovro_alert.policy.language import ExpressionError
 from ovro_alert.policy.rules import Policy, Rule, Then
 
 RETRACTION = "retraction"

@@ -1,26 +1,25 @@
 """The language of rules: typed expressions over one alert, checked when they are loaded.
 
 Every field of `Alert` is a name, with its parts below it (`frb.dm`, `gw.classification["BNS"]`), and so are
-`now` and the functions below. rule-engine parses and type-checks; nothing is ever given to eval. A name that
-an alert leaves empty makes the expression `Missing`, so that an absent value is never taken for a small one.
+`now` and the functions. rule-engine parses and type-checks; nothing is ever given to eval. What an alert
+leaves out makes the expression `Missing`, so that an absent value is never taken for a small one; `??` says
+what to take in its place: `(frb.importance ?? 1) >= 0.9`.
 """
 
 import re
 import types
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import rule_engine
 from pydantic import AwareDatetime, BaseModel
-from rule_engine.errors import EngineError, LookupError, RuleSyntaxError
+from rule_engine.errors import EngineError, RuleSyntaxError
 
 from ovro_alert.alert import Alert
-from ovro_alert.command import to_mjd
-from ovro_alert.sky.dispersion import dispersion_delay
+from ovro_alert.policy.functions import FUNCTIONS, Missing, Scope
 
 DataType = rule_engine.DataType
 # A name with its parts, or a string that stands by itself and is passed over.
@@ -32,75 +31,16 @@ class ExpressionError(ValueError):
     """An expression that cannot be used: its text and why."""
 
 
-class Missing(Exception):
-    """A name that this alert gives no value for."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"{name} is not given")
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What an expression is evaluated over."""
-
-    alert: Alert
-    now: datetime
-
-
-def _arrival(scope: Scope) -> Callable[[Decimal], datetime]:
-    """arrival(mhz): when the burst sweeps past a frequency, from its DM and its time at a reference."""
-
-    def arrival(mhz: Decimal) -> datetime:
-        frb, time = scope.alert.frb, scope.alert.event_time
-        if frb is None or frb.dm is None:
-            raise Missing("frb.dm")
-        if time is None:
-            raise Missing("event_time")
-        return time + timedelta(seconds=dispersion_delay(frb.dm, float(mhz), frb.reference_mhz))
-
-    return arrival
-
-
-def _delay(_: Scope) -> Callable[[Decimal, Decimal, Decimal], float]:
-    """delay(dm, low_mhz, high_mhz): how much later (s) a burst is at the lower frequency."""
-    return lambda dm, low, high: dispersion_delay(float(dm), float(low), float(high))
-
-
-def _until(scope: Scope) -> Callable[[datetime], float]:
-    """until(time): seconds from now to a moment."""
-    return lambda moment: (moment - scope.now).total_seconds()
-
-
-def _after(_: Scope) -> Callable[[datetime, Decimal], datetime]:
-    """after(time, seconds): a moment so much later."""
-    return lambda moment, seconds: moment + timedelta(seconds=float(seconds))
-
-
-def _mjd(_: Scope) -> Callable[[datetime], float]:
-    """mjd(time): a moment as Modified Julian Date."""
-    return to_mjd
-
-
-FUNCTIONS: dict[str, tuple[Callable[[Scope], Callable[..., Any]], Any, tuple[Any, ...]]] = {
-    "arrival": (_arrival, DataType.DATETIME, (DataType.FLOAT,)),
-    "delay": (_delay, DataType.FLOAT, (DataType.FLOAT, DataType.FLOAT, DataType.FLOAT)),
-    "until": (_until, DataType.FLOAT, (DataType.DATETIME,)),
-    "after": (_after, DataType.DATETIME, (DataType.DATETIME, DataType.FLOAT)),
-    "mjd": (_mjd, DataType.FLOAT, (DataType.DATETIME,)),
-}
 SCALARS = {str: DataType.STRING, float: DataType.FLOAT, int: DataType.FLOAT, bool: DataType.BOOLEAN}
 
 
 def _part(name: str, model: type[BaseModel]) -> Any:
-    """rule-engine's type of a part of the vocabulary; `name` is how a rule reaches it."""
-
-    def access(value: Any, attribute: str) -> Any:
-        found = getattr(value, attribute)
-        if found is None:
-            raise Missing(f"{name}.{attribute}")
-        return found
-
-    return DataType.OBJECT(name, attributes=_types(model, f"{name}."), accessor=access)
+    """rule-engine's type of a part of the vocabulary; what is left out is null."""
+    return DataType.OBJECT(
+        name,
+        attributes=_types(model, f"{name}."),
+        accessor=lambda part, attribute: getattr(part, attribute, None),
+    )
 
 
 def _types(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
@@ -108,7 +48,7 @@ def _types(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
 
 
 def _type(name: str, annotation: Any) -> Any:
-    """rule-engine's type of an annotation; optional ones are taken as given, and are `Missing` when not."""
+    """rule-engine's type of an annotation; optional ones are checked as though given."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(name, args[0])
@@ -131,10 +71,7 @@ def _resolve(scope: Scope, name: str) -> Any:
         return FUNCTIONS[name][0](scope)
     if name == "now":
         return scope.now
-    value = getattr(scope.alert, name)
-    if value is None:
-        raise Missing(name)
-    return value
+    return getattr(scope.alert, name)
 
 
 CONTEXT = rule_engine.Context(
@@ -203,22 +140,28 @@ class Expression:
     def moment_or_value(self, scope: Scope) -> Any:
         """As `value`, with moments left as datetimes."""
         try:
-            return self._rule.evaluate(scope)
-        except LookupError as error:
-            raise Missing(f"{error.item!r}") from error
+            value = self._rule.evaluate(scope)
         except (EngineError, ArithmeticError) as error:
+            left_out = [name for name, value in self._named(scope) if value is None]
+            if left_out:
+                raise Missing(left_out[0]) from error
             raise ExpressionError(f"{self.text}: {_said(error)}") from error
+        if value is None:
+            raise Missing(self.text)
+        return value
 
     def with_values(self, scope: Scope) -> str:
         """The text with what its names stand for: `frb.dm >= 100 (frb.dm = 349.2)`."""
-        shown = []
+        shown = [f"{name} = {_shown(value)}" for name, value in self._named(scope)]
+        return f"{self.text} ({', '.join(shown)})" if shown else self.text
+
+    def _named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
+        """Each name in the expression, and its value in this alert; None where it is left out."""
         for name, rule in self._names:
             try:
-                value = _plain(rule.evaluate(scope))
-            except (Missing, EngineError):
-                value = None
-            shown.append(f"{name.replace('&', '')} = {_shown(value)}")
-        return f"{self.text} ({', '.join(shown)})" if shown else self.text
+                yield name.replace("&", ""), _plain(rule.evaluate(scope))
+            except EngineError:
+                yield name.replace("&", ""), None
 
 
 def _said(error: Exception) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from rule_engine import DataType
 
-from ovro_alert.policy.language import DataType, Expression, ExpressionError
+from ovro_alert.policy.language import Expression, ExpressionError
 
 DEFAULT = "policy.toml"
 

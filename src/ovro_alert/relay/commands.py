@@ -42,7 +42,7 @@ class ReportBody(BaseModel):
 @router.get("/{command_id}", response_model=Entry)
 async def get_command(command_id: int, state: State) -> Any:
     """One command as it stands."""
-    return await state.log.read(lambda connection: to_entry(commands.find(connection, command_id)))
+    return await state.log.peek(lambda connection: to_entry(commands.find(connection, command_id)))
 
 
 @router.post("/{command_id}/claim", response_model=ClaimAnswer, openapi_extra=documented(ClaimBody))

@@ -11,8 +11,8 @@ from ovro_alert.relay.state import State
 from ovro_alert.store import events, feed, setaside
 from ovro_alert.store.numbers import FEED
 
-PAGE = 1000
-Limit = Annotated[int, Query(ge=1, le=PAGE)]
+PAGE = 200
+Limit = Annotated[int, Query(ge=1, le=1000)]
 ALERT_FIELDS = (
     "alert_id source role alert_type summary transport arrived_at received_at logged_at body".split()  # noqa: SIM905
 )
@@ -31,7 +31,7 @@ async def get_feed(state: State, after: After = 0, wait: Wait = 0) -> dict[str, 
     """
     found = await state.bell.follow(
         FEED,
-        lambda: state.log.read(lambda connection: feed.after(connection, after, PAGE)),
+        lambda: state.log.peek(lambda connection: feed.after(connection, after, PAGE)),
         min(wait, state.settings.max_wait_s),
     )
     return {"entries": found, "next": found[-1]["n"] if found else after}

@@ -8,7 +8,7 @@ from ovro_alert.alert import Alert
 from ovro_alert.command import Entry, Kind, State, to_mjd
 from ovro_alert.formats.slot import to_slot
 from ovro_alert.people.summary import summary
-from ovro_alert.policy.decide import Decision, History, Sent, decide
+from ovro_alert.policy.decide import Decision, History, Sent, Verdict, decide
 from ovro_alert.policy.rules import Policy
 from ovro_alert.store import alerts, commands, entries, events
 from ovro_alert.store.log import Transaction
@@ -53,25 +53,23 @@ def take(
         alerts.append(tx, alert, event_id, line, content, arrival)
     else:
         event_id = known.event_id
-    entry = None
-    if said is not None or (known is None and alert.source in slots):
-        entry = _say(tx, alert, event_id, said)
     if known is not None:
-        return Taken(known, True, entry)
+        return Taken(known, True, None if said is None else _say(tx, alert, event_id, said))
     past = events.past(tx.connection, event_id)
     history = History(past.retracted_by, tuple(_sent(one) for one in past.sent))
     decisions = decide(policy, alert, history, tx.now)
     verdicts = [alerts.Verdict(one.rule, one.verdict, one.reasons) for one in decisions]
     alerts.decide(tx, alert.alert_id, event_id, verdicts)
+    if said is None and alert.source in slots:
+        acted_on = any(one.verdict is Verdict.YES for one in decisions)
+        said = Said(*to_slot(alert, acted_on=acted_on), to_mjd(tx.now))
+    entry = None if said is None else _say(tx, alert, event_id, said)
     queued = [each for decision in decisions for each in _carry_out(tx, decision, alert, event_id)]
     return Taken(alerts.Answer(alert.alert_id, event_id, verdicts, queued), False, entry)
 
 
-def _say(tx: Transaction, alert: Alert, event_id: str, said: Said | None) -> Entry:
+def _say(tx: Transaction, alert: Alert, event_id: str, said: Said) -> Entry:
     """Puts the alert into its sender's slot, where clients of today look for it."""
-    if said is None:
-        command, args = to_slot(alert)
-        said = Said(command, args, to_mjd(tx.now))
     return entries.append(
         tx,
         alert.source,

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from ovro_alert.alert import Finite
 from ovro_alert.command import Entry, Kind, to_mjd
-from ovro_alert.formats.slot import from_slot
+from ovro_alert.formats.slot import ROLES, from_slot
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.alerts import set_aside
 from ovro_alert.relay.body import Invalid, TooLarge, documented, parse, read_body, said
@@ -17,8 +17,7 @@ from ovro_alert.relay.state import RelayState, State
 from ovro_alert.store import entries
 from ovro_alert.store.alerts import Arrival
 
-EVENT_WORDS = frozenset({"observation", "event", "test"})  # what a sender says, in a slot that is both
-PAGE = 1000
+PAGE = 200
 router = APIRouter(tags=["slots"])
 
 After = Annotated[int, Query(ge=0, le=2**62)]
@@ -56,7 +55,7 @@ class Commands(BaseModel):
     next: int
 
 
-def _slot_kind(slot: str, state: State) -> SlotKind:
+async def _slot_kind(slot: str, state: State) -> SlotKind:
     kind = state.settings.slots.get(slot)
     if kind is None:
         raise HTTPException(404, f"there is no slot {slot!r}: there are {', '.join(state.settings.slots)}")
@@ -70,7 +69,8 @@ Slot = Annotated[SlotKind, Depends(_slot_kind)]
 async def put_slot(slot: str, kind: Slot, request: Request, state: State) -> Any:
     """Puts a command to a telescope, or what a sender has seen, which becomes an alert as well.
 
-    In a slot that is both, `observation`, `event` and `test` are the sender's words.
+    In a slot that is both, `observation`, `event` and `test` are the sender's words. Another word of a sender
+    is kept in its slot and is no alert.
     """
     try:
         body = await read_body(request, state.settings.max_body_bytes)
@@ -79,8 +79,10 @@ async def put_slot(slot: str, kind: Slot, request: Request, state: State) -> Any
         raise
     try:
         put = parse(Put, body)
-        is_said = kind is SlotKind.SENDER or (kind is SlotKind.BOTH and put.command in EVENT_WORDS)
-        entry = await (_say(state, slot, put, body) if is_said else _ask(state, slot, put))
+        if kind is not SlotKind.TELESCOPE and put.command in ROLES:
+            entry = await _say(state, slot, put, body)
+        else:
+            entry = await _keep(state, slot, put, Kind.EVENT if kind is SlotKind.SENDER else Kind.COMMAND)
     except Invalid as error:
         reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.reasons]
         number = await set_aside(state, body, len(body), reasons, f"slot:{slot}", {"via": "put"})
@@ -88,9 +90,9 @@ async def put_slot(slot: str, kind: Slot, request: Request, state: State) -> Any
     return entry.model_dump(include=set(PutAnswer.model_fields))
 
 
-async def _ask(state: RelayState, slot: str, put: Put) -> Entry:
+async def _keep(state: RelayState, slot: str, put: Put, kind: Kind) -> Entry:
     return await state.log.write(
-        lambda tx: entries.append(tx, slot, Kind.COMMAND, put.command, put.args, put.command_mjd)
+        lambda tx: entries.append(tx, slot, kind, put.command, put.args, put.command_mjd)
     )
 
 
@@ -110,7 +112,7 @@ async def _say(state: RelayState, slot: str, put: Put, body: bytes) -> Entry:
 @router.get("/{slot}", response_model=Newest, response_model_exclude_unset=True)
 async def get_slot(slot: str, kind: Slot, state: State) -> Any:
     """The newest entry of a slot."""
-    newest = await state.log.read(lambda connection: entries.newest(connection, slot))
+    newest = await state.log.peek(lambda connection: entries.newest(connection, slot))
     read_mjd = to_mjd(state.clock())
     if newest is None:
         return {"read_mjd": read_mjd, "command": None, "command_mjd": None}
@@ -121,11 +123,11 @@ async def get_slot(slot: str, kind: Slot, state: State) -> Any:
 async def get_commands(slot: str, kind: Slot, state: State, after: After = 0, wait: Wait = 0) -> Any:
     """The slot's log after number `after`, waiting up to `wait` seconds while there is nothing.
 
-    `next` is the number to ask after then. At most 1000 entries are given at a time.
+    `next` is the number to ask after then. At most 200 entries are given at a time.
     """
     found = await state.bell.follow(
         slot,
-        lambda: state.log.read(lambda connection: entries.after(connection, slot, after, PAGE)),
+        lambda: state.log.peek(lambda connection: entries.after(connection, slot, after, PAGE)),
         min(wait, state.settings.max_wait_s),
     )
     return {"commands": found, "next": found[-1].seq if found else after}

@@ -22,7 +22,8 @@ class RelayState:
     clock: Callable[[], datetime]
 
 
-def _state(request: Request) -> RelayState:
+# Not `def`: FastAPI would wake a thread for it, which takes longer than a whole request.
+async def _state(request: Request) -> RelayState:
     state: RelayState = request.app.state.relay
     return state
 

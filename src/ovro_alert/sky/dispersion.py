@@ -2,13 +2,13 @@
 
 import math
 
-# The dispersion constant e²/(2π mₑ c), MHz² pc⁻¹ cm³ s: Lorimer & Kramer, Handbook of Pulsar Astronomy (2005),
-# eq. 4.6. The observatory's clients of before round it to 4149, 4.6 parts in 100 000: 0.08 s in 1660 s.
+# The dispersion constant e²/(2π mₑ c), MHz² pc⁻¹ cm³ s: Lorimer & Kramer, Handbook of Pulsar Astronomy
+# (2005), eq. 4.6. Today's clients of the observatory round it to 4149: 0.08 s more in 1660 s.
 DISPERSION_CONSTANT = 4148.808
 
 
 def dispersion_delay(dm: float, low_mhz: float, high_mhz: float | None = None) -> float:
-    """Seconds by which a burst of dispersion measure `dm` (pc cm⁻³) comes later at `low_mhz` than at `high_mhz`.
+    """Seconds by which a burst of `dm` (pc cm⁻³) comes later at `low_mhz` than at `high_mhz`.
 
     `high_mhz` None is infinite frequency. ValueError where `dm` is negative, a frequency is not positive,
     the high one is below the low one, or a number is not finite.

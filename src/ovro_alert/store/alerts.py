@@ -5,12 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select
 
 from ovro_alert.alert import Alert
 from ovro_alert.store import feed
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import alerts, decisions, entries, raw
+
+WHICH: BindParameter[str] = bindparam("which")
+EVENT_OF = select(alerts.c.event_id).where(alerts.c.alert_id == WHICH)
+SAID_OF = (
+    select(decisions.c.rule, decisions.c.verdict, decisions.c.reasons)
+    .where(decisions.c.alert_id == WHICH)
+    .order_by(decisions.c.n)
+)
+SENT_BY = (
+    select(entries.c.id)
+    .where(entries.c.alert_id == WHICH, entries.c.state.is_not(None))
+    .order_by(entries.c.id)
+)
+RAW_OF = select(raw.c.bytes).where(raw.c.alert_id == WHICH)
+ADD_ALERT, ADD_RAW, ADD_DECISIONS = insert(alerts), insert(raw), insert(decisions)
 
 
 @dataclass(frozen=True)
@@ -43,17 +58,12 @@ class Answer:
 
 def answer(connection: Connection, alert_id: str) -> Answer | None:
     """What was done about an alert; None while it is unknown."""
-    event_id = connection.scalar(select(alerts.c.event_id).where(alerts.c.alert_id == alert_id))
+    which = {"which": alert_id}
+    event_id = connection.scalar(EVENT_OF, which)
     if event_id is None:
         return None
-    said = select(decisions.c.rule, decisions.c.verdict, decisions.c.reasons)
-    sent = select(entries.c.id).where(entries.c.alert_id == alert_id, entries.c.state.is_not(None))
-    return Answer(
-        alert_id,
-        event_id,
-        [Verdict(*row) for row in connection.execute(said.where(decisions.c.alert_id == alert_id))],
-        list(connection.scalars(sent.order_by(entries.c.id))),
-    )
+    said = [Verdict(*row) for row in connection.execute(SAID_OF, which)]
+    return Answer(alert_id, event_id, said, list(connection.scalars(SENT_BY, which)))
 
 
 def append(
@@ -73,8 +83,8 @@ def append(
         "received_at": arrival.received_at,
         "logged_at": tx.now,
     }
-    tx.connection.execute(insert(alerts).values(row))
-    tx.connection.execute(insert(raw).values(alert_id=alert.alert_id, bytes=content))
+    tx.connection.execute(ADD_ALERT, row)
+    tx.connection.execute(ADD_RAW, {"alert_id": alert.alert_id, "bytes": content})
     said = {key: row[key] for key in ("source", "role", "alert_type", "summary")}
     said |= {"via": arrival.transport.get("via"), "arrived_at": arrival.arrived_at}
     feed.append(
@@ -99,12 +109,12 @@ def decide(tx: Transaction, alert_id: str, event_id: str, said: Sequence[Verdict
         for one in said
     ]
     if rows:
-        tx.connection.execute(insert(decisions), rows)
+        tx.connection.execute(ADD_DECISIONS, rows)
     told = [{key: row[key] for key in ("rule", "verdict", "reasons")} for row in rows]
     feed.append(tx, feed.Happened.DECIDED, {"decisions": told}, event_id=event_id, alert_id=alert_id)
 
 
 def content(connection: Connection, alert_id: str) -> bytes | None:
     """An alert's raw bytes; None where it is unknown."""
-    found: bytes | None = connection.scalar(select(raw.c.bytes).where(raw.c.alert_id == alert_id))
+    found: bytes | None = connection.scalar(RAW_OF, {"which": alert_id})
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, or_, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
 
 from ovro_alert.command import REPORTABLE, Entry, Kind, State, is_over, may_step
 from ovro_alert.store import entries as slot_log
@@ -15,6 +15,9 @@ from ovro_alert.store import feed, numbers
 from ovro_alert.store.feed import Happened
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import entries
+
+FIND = select(entries).where(entries.c.id == bindparam("which"))
+CHANGE = update(entries).where(entries.c.id == bindparam("which"))
 
 
 class Unknown(Exception):
@@ -37,7 +40,7 @@ class Claim:
 
 def find(connection: Connection, command_id: int) -> RowMapping:
     """The whole row of an entry. Raises Unknown."""
-    row = connection.execute(select(entries).where(entries.c.id == command_id)).mappings().first()
+    row = connection.execute(FIND, {"which": command_id}).mappings().first()
     if row is None:
         raise Unknown(f"there is no command {command_id}")
     return row
@@ -148,7 +151,7 @@ def _lapse(tx: Transaction, row: RowMapping) -> None:
 
 
 def _change(tx: Transaction, row: RowMapping, **values: Any) -> None:
-    tx.connection.execute(update(entries).where(entries.c.id == row["id"]).values(values))
+    tx.connection.execute(CHANGE, values | {"which": row["id"]})
 
 
 def _tell(tx: Transaction, row: RowMapping, kind: Happened, **more: Any) -> None:

@@ -3,12 +3,29 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
+from sqlalchemy.sql.expression import BindParameter, ColumnElement
 
 from ovro_alert.alert import Alert, AlertType
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import alerts, decisions, entries, event_names, events, feed
+
+NAMES: BindParameter[list[str]] = bindparam("names", expanding=True)
+EVENTS_NAMED = (
+    select(events.c.event_id)
+    .where(events.c.event_id.in_(select(event_names.c.event_id).where(event_names.c.name.in_(NAMES))))
+    .order_by(events.c.first_at, events.c.event_id)
+)
+NAMES_HELD = select(event_names.c.name).where(event_names.c.name.in_(NAMES))
+ADD_EVENT, ADD_NAMES = insert(events), insert(event_names)
+WHICH: BindParameter[str] = bindparam("which")
+NOTE = update(events).where(events.c.event_id == WHICH)
+RETRACTED_BY = select(events.c.retracted_by).where(events.c.event_id == WHICH)
+SENT_FOR = (
+    select(*(entries.c[name] for name in ("id", "slot", "seq", "command", "state", "rule")))
+    .where(entries.c.event_id == WHICH, entries.c.state.is_not(None))
+    .order_by(entries.c.id)
+)
 
 
 @dataclass(frozen=True)
@@ -38,20 +55,19 @@ def resolve(tx: Transaction, alert: Alert) -> str:
     retraction that came first knew only one name, the alert knows both), they were one all along and become
     one: the older keeps its id.
     """
-    names = {alert.event_id, alert.alert_id, *alert.event_names}
-    known = select(events.c.event_id).join(event_names).where(event_names.c.name.in_(names)).distinct()
-    found = list(tx.connection.scalars(known.order_by(events.c.first_at, events.c.event_id)))
+    names = sorted({alert.event_id, alert.alert_id, *alert.event_names})
+    found = [str(one) for one in tx.connection.scalars(EVENTS_NAMED, {"names": names})]
     if found:
-        event_id, *others = map(str, found)
+        event_id, *others = found
         for other in others:
             _merge(tx, other, event_id)
     else:
         event_id = alert.event_id
         row = {"event_id": event_id, "source": alert.source, "summary": ""}
-        tx.connection.execute(insert(events).values(row | {"first_at": tx.now, "last_at": tx.now}))
-    held = set(tx.connection.scalars(select(event_names.c.name).where(event_names.c.name.in_(names))))
-    if new := sorted(names - held):
-        tx.connection.execute(insert(event_names), [{"name": n, "event_id": event_id} for n in new])
+        tx.connection.execute(ADD_EVENT, row | {"first_at": tx.now, "last_at": tx.now})
+    held = set(tx.connection.scalars(NAMES_HELD, {"names": names})) if found else set()
+    if new := [{"name": name, "event_id": event_id} for name in names if name not in held]:
+        tx.connection.execute(ADD_NAMES, new)
     return event_id
 
 
@@ -60,14 +76,12 @@ def note(tx: Transaction, event_id: str, alert: Alert, summary: str) -> None:
     values: dict[str, Any] = {"last_at": tx.now, "summary": summary}
     if alert.alert_type is AlertType.RETRACTION:
         values["retracted_by"] = alert.alert_id
-    tx.connection.execute(update(events).where(events.c.event_id == event_id).values(values))
+    tx.connection.execute(NOTE, values | {"which": event_id})
 
 
 def _merge(tx: Transaction, event_id: str, into: str) -> None:
-    retracted = select(events.c.retracted_by).where(events.c.event_id == event_id)
-    if by := tx.connection.scalar(retracted):
-        mark = update(events).where(events.c.event_id == into)
-        tx.connection.execute(mark.values(retracted_by=by))
+    if by := tx.connection.scalar(RETRACTED_BY, {"which": event_id}):
+        tx.connection.execute(NOTE, {"which": into, "retracted_by": by})
     for table in (event_names, alerts, entries, feed):
         tx.connection.execute(update(table).where(table.c.event_id == event_id).values(event_id=into))
     tx.connection.execute(delete(events).where(events.c.event_id == event_id))
@@ -75,10 +89,9 @@ def _merge(tx: Transaction, event_id: str, into: str) -> None:
 
 def past(connection: Connection, event_id: str) -> Past:
     """What an event has led to so far."""
-    retracted = connection.scalar(select(events.c.retracted_by).where(events.c.event_id == event_id))
-    wanted = (entries.c[name] for name in ("id", "slot", "seq", "command", "state", "rule"))
-    query = select(*wanted).where(entries.c.event_id == event_id, entries.c.state.is_not(None))
-    return Past(retracted, [Sent(*row) for row in connection.execute(query.order_by(entries.c.id))])
+    which = {"which": event_id}
+    sent = [Sent(*row) for row in connection.execute(SENT_FOR, which)]
+    return Past(connection.scalar(RETRACTED_BY, which), sent)
 
 
 def newest(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ovro_alert.store import numbers
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import feed
+
+ADD = insert(feed)
+AFTER = select(feed).where(feed.c.n > bindparam("after")).order_by(feed.c.n).limit(bindparam("most"))
 
 
 class Happened(StrEnum):
@@ -36,12 +39,11 @@ def append(
     n = numbers.next_number(tx, numbers.FEED)
     row = {"n": n, "at": tx.now, "kind": kind, "data": dict(data)}
     about = {"event_id": event_id, "alert_id": alert_id, "command_id": command_id}
-    tx.connection.execute(insert(feed).values(row | about))
+    tx.connection.execute(ADD, row | about)
     tx.changed.add(numbers.FEED)
     return n
 
 
 def after(connection: Connection, n: int, limit: int) -> list[dict[str, Any]]:
     """What happened after number n, at most `limit` of it."""
-    rows = connection.execute(select(feed).where(feed.c.n > n).order_by(feed.c.n).limit(limit))
-    return [dict(row) for row in rows.mappings()]
+    return [dict(row) for row in connection.execute(AFTER, {"after": n, "most": limit}).mappings()]

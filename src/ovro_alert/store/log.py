@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import OperationalError
 
 from ovro_alert.store.engine import make_engine, migrate
+from ovro_alert.store.schema import counters
 
 T = TypeVar("T")
 BATCH = 256  # writes in one commit; bounds how long the first of them waits
@@ -39,6 +40,7 @@ class Transaction:
 
     connection: Connection
     now: datetime
+    log_mark: int  # a random number that marks this log among all logs
     changed: set[str] = field(default_factory=set)
 
 
@@ -65,6 +67,11 @@ class Log:
         self._on_commit = on_commit
         self._writing = make_engine(url, writes=True)
         self._reading = make_engine(url, writes=False)
+        with self._reading.connect() as connection:
+            mark = select(counters.c.value).where(counters.c.name == "log")
+            self._mark = connection.execute(mark).scalar_one()
+        # A file on this machine is read sooner than a thread is woken.
+        self._reads_here = self._reading.dialect.name == "sqlite"
         self._readers = ThreadPoolExecutor(READERS, "log-read")
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_for_ever, name="log-write", daemon=True)
@@ -83,12 +90,15 @@ class Log:
 
     async def read(self, job: Callable[[Connection], T]) -> T:
         """Runs a job on a connection that sees all that was committed and never waits for the writer."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
-        def run() -> T:
-            with self._reading.connect() as connection:
-                return job(connection)
+    async def peek(self, job: Callable[[Connection], T]) -> T:
+        """As `read`, for a job of a few rows by an index, which may hold up the event loop so long."""
+        return self._read(job) if self._reads_here else await self.read(job)
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+    def _read(self, job: Callable[[Connection], T]) -> T:
+        with self._reading.connect() as connection:
+            return job(connection)
 
     def close(self) -> None:
         """Writes what is waiting, then lets go of the database."""
@@ -119,7 +129,7 @@ class Log:
         try:
             with self._writing.begin() as connection:
                 for write in batch:
-                    tx = Transaction(connection, self._clock())
+                    tx = Transaction(connection, self._clock(), self._mark)
                     try:
                         with connection.begin_nested():
                             answers.append((write.future, write.job(tx), None))

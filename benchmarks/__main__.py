@@ -1,0 +1,23 @@
+"""`python -m benchmarks`: every measurement, printed as it is made."""
+
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from benchmarks import hops, slots
+
+
+def main() -> None:
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    for title, measurement in (
+        ("The slots: 64 connections, against a bare FastAPI endpoint with the same bodies", slots.measure),
+        ("An alert's way to the client that waits for its command", hops.measure),
+    ):
+        print(f"\n{title}", flush=True)
+        with tempfile.TemporaryDirectory() as directory:
+            measurement(Path(directory), lambda line: print(f"  {line}", flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""The functions of the rules' language, each given the alert and the clock that it is asked over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from rule_engine import DataType
+
+from ovro_alert.alert import Alert
+from ovro_alert.command import to_mjd
+from ovro_alert.sky.dispersion import dispersion_delay
+
+
+class Missing(Exception):
+    """A name that this alert gives no value for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name} is not given")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an expression is evaluated over."""
+
+    alert: Alert
+    now: datetime
+
+
+def _arrival(scope: Scope) -> Callable[[Decimal], datetime]:
+    """arrival(mhz): when the burst sweeps past a frequency, from its DM and its time at a reference."""
+
+    def arrival(mhz: Decimal) -> datetime:
+        frb, time = scope.alert.frb, scope.alert.event_time
+        if frb is None or frb.dm is None:
+            raise Missing("frb.dm")
+        if time is None:
+            raise Missing("event_time")
+        return time + timedelta(seconds=dispersion_delay(frb.dm, float(mhz), frb.reference_mhz))
+
+    return arrival
+
+
+def _delay(_: Scope) -> Callable[[Decimal, Decimal, Decimal], float]:
+    """delay(dm, low_mhz, high_mhz): how much later (s) a burst is at the lower frequency."""
+    return lambda dm, low, high: dispersion_delay(float(dm), float(low), float(high))
+
+
+def _until(scope: Scope) -> Callable[[datetime], float]:
+    """until(time): seconds from now to a moment."""
+    return lambda moment: (moment - scope.now).total_seconds()
+
+
+def _after(_: Scope) -> Callable[[datetime, Decimal], datetime]:
+    """after(time, seconds): a moment so much later."""
+    return lambda moment, seconds: moment + timedelta(seconds=float(seconds))
+
+
+def _mjd(_: Scope) -> Callable[[datetime], float]:
+    """mjd(time): a moment as Modified Julian Date."""
+    return to_mjd
+
+
+FUNCTIONS: dict[str, tuple[Callable[[Scope], Callable[..., Any]], Any, tuple[Any, ...]]] = {
+    "arrival": (_arrival, DataType.DATETIME, (DataType.FLOAT,)),
+    "delay": (_delay, DataType.FLOAT, (DataType.FLOAT, DataType.FLOAT, DataType.FLOAT)),
+    "until": (_until, DataType.FLOAT, (DataType.DATETIME,)),
+    "after": (_after, DataType.DATETIME, (DataType.DATETIME, DataType.FLOAT)),
+    "mjd": (_mjd, DataType.FLOAT, (DataType.DATETIME,)),
+}
