@@ -113,8 +113,9 @@ class Client:
             wait = min(self._settings.wait_s, self._settings.recheck_s) if waiting else self._settings.wait_s
             news, position = self._news(position, wait)
             old = sorted(waiting)
-            waiting |= {entry.seq: entry for entry in news if entry.kind is Kind.COMMAND}
-            for seq in [*(entry.seq for entry in news if entry.kind is Kind.COMMAND), *old]:
+            asked = {entry.seq: entry for entry in news if entry.kind is Kind.COMMAND}
+            waiting |= asked
+            for seq in [*asked, *old]:
                 if self._carry_through(waiting[seq]):
                     del waiting[seq]
             over = min(waiting, default=position + 1) - 1
@@ -156,9 +157,8 @@ class Client:
             return _says_it_is_over(refused)
         self._step("claimed")
         try:
-            outcome = self._settle(entry, lease)
+            state, detail = self._settle(entry, lease)
             self._step("settled")
-            state, detail = outcome
             self._ask(lambda: self._relay.report(entry.id, lease.token, state, detail))
         except Refused as refused:
             # Cancelled, or claimed by another meanwhile. It is looked at again.
