@@ -60,13 +60,14 @@ class RunningRelay:
 
     def start(self) -> None:
         database = f"sqlite:///{self.directory / 'relay.sqlite'}"
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "relay_api:app", "--port", str(self.port)],
-            cwd=self.directory,
-            env={**self.environment, "OVRO_ALERT_DATABASE_URL": database},
-            stderr=(self.directory / "relay.log").open("ab"),
-            stdout=subprocess.DEVNULL,
-        )
+        with (self.directory / "relay.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "uvicorn", "relay_api:app", "--port", str(self.port)],
+                cwd=self.directory,
+                env={**self.environment, "OVRO_ALERT_DATABASE_URL": database},
+                stderr=log,
+                stdout=subprocess.DEVNULL,
+            )
         until(self._answers, what=f"the relay (see {self.directory / 'relay.log'})")
 
     def _answers(self) -> bool:

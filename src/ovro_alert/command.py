@@ -43,15 +43,15 @@ class State(StrEnum):
 
 
 # Every step that a command may take; whatever is not here is refused. When the lease of a claim runs out
-# the command is queued again; one that was running may have been carried out, so it never expires: the next
-# client claims it, looks for its trace at the telescope and says what became of it.
+# the command is queued again; one that was running may have been carried out, so it stays running and never
+# expires: the next client claims it, looks for its trace at the telescope and says what became of it.
 STEPS: dict[State, frozenset[State]] = {
     State.PENDING: frozenset({State.QUEUED, State.REFUSED, State.CANCELLED, State.EXPIRED}),
     State.QUEUED: frozenset({State.CLAIMED, State.CANCELLED, State.EXPIRED}),
     State.CLAIMED: frozenset(
         {State.QUEUED, State.RUNNING, State.DONE, State.FAILED, State.REFUSED, State.CANCELLED}
     ),
-    State.RUNNING: frozenset({State.CLAIMED, State.DONE, State.FAILED, State.REFUSED}),
+    State.RUNNING: frozenset({State.DONE, State.FAILED, State.REFUSED}),
 }
 REPORTABLE = frozenset({State.RUNNING, State.DONE, State.FAILED, State.REFUSED})
 

@@ -86,7 +86,10 @@ def test_what_was_running_never_expires_for_it_may_have_been_done(bench, queue):
     bench.later(100)
     bench.do(commands.sweep)
     assert state_of(bench, command) is State.RUNNING
-    looked = claim(bench, command, "b")
+    claim(bench, command, "b")  # and dies
+    bench.later(100)
+    bench.do(commands.sweep)
+    looked = claim(bench, command, "c")
     assert (
         report(bench, command, looked.token, State.DONE, {"message": "its trace was there"}).state == "done"
     )

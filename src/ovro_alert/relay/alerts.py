@@ -16,7 +16,7 @@ from ovro_alert.alert import Alert, Utc
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.body import Invalid, TooLarge, read_body, said
 from ovro_alert.relay.intake import take
-from ovro_alert.relay.state import RelayState, State
+from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import alerts, setaside
 from ovro_alert.store.alerts import Arrival
 
@@ -49,7 +49,6 @@ class AlertAnswer(BaseModel):
 )
 async def post_alert(
     request: Request,
-    state: State,
     format: str | None = None,
     x_alert_transport: Annotated[str | None, Header()] = None,
 ) -> Any:
@@ -58,6 +57,7 @@ async def post_alert(
     The format is told by content, or by name: `?format=`. `X-Alert-Transport` is a JSON object of what the
     transport knows. Bytes that cannot be read are set aside with the reason (422, `GET /setaside`).
     """
+    state = state_of(request)
     transport = _transport(x_alert_transport)
     arrival = Arrival(transport, _arrived(transport), state.clock())
     try:
@@ -120,9 +120,9 @@ def _arrived(transport: Mapping[str, Any]) -> datetime | None:
 
 
 @router.get("/alerts/{alert_id:path}/raw", response_class=Response)
-async def get_raw(alert_id: str, state: State) -> Response:
+async def get_raw(alert_id: str, request: Request) -> Response:
     """An alert's bytes as they came. Characters such as `#` in the id are percent-encoded in the address."""
-    content = await state.log.read(lambda connection: alerts.content(connection, alert_id))
+    content = await state_of(request).log.read(lambda connection: alerts.content(connection, alert_id))
     if content is None:
         raise HTTPException(404, f"there is no alert {alert_id}")
     return Response(content, media_type="application/octet-stream")

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 
@@ -18,7 +18,7 @@ from ovro_alert.policy import rules
 from ovro_alert.relay import alerts, commands, events, slots
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
-from ovro_alert.relay.keys import HideKeys, require_key
+from ovro_alert.relay.keys import HideKeys, RequireKey, documented
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
@@ -63,7 +63,10 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
 
     # The slots come last: their paths would match everybody's.
     for router in (alerts.router, commands.router, events.router, slots.router):
-        app.include_router(router, dependencies=[Depends(require_key)])
+        app.include_router(router)
+    app.add_middleware(RequireKey, key=settings.key.get_secret_value())
+    describe = app.openapi
+    app.openapi = lambda: documented(describe())  # type: ignore[method-assign]
     app.add_exception_handler(Invalid, answer_invalid)
     app.add_exception_handler(TooLarge, answer_too_large)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)

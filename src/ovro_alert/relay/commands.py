@@ -11,7 +11,7 @@ from ovro_alert.alert import Utc
 from ovro_alert.command import Entry
 from ovro_alert.command import State as CommandState
 from ovro_alert.relay.body import documented, json_body
-from ovro_alert.relay.state import State
+from ovro_alert.relay.state import state_of
 from ovro_alert.store import commands
 from ovro_alert.store.entries import to_entry
 
@@ -40,18 +40,21 @@ class ReportBody(BaseModel):
 
 
 @router.get("/{command_id}", response_model=Entry)
-async def get_command(command_id: int, state: State) -> Any:
+async def get_command(command_id: int, request: Request) -> Any:
     """One command as it stands."""
-    return await state.log.peek(lambda connection: to_entry(commands.find(connection, command_id)))
+    log = state_of(request).log
+    return await log.peek(lambda connection: to_entry(commands.find(connection, command_id)))
 
 
 @router.post("/{command_id}/claim", response_model=ClaimAnswer, openapi_extra=documented(ClaimBody))
 async def claim(
-    command_id: int, state: State, body: Annotated[ClaimBody, Depends(json_body(ClaimBody))]
+    command_id: int, request: Request, body: Annotated[ClaimBody, Depends(json_body(ClaimBody))]
 ) -> Any:
     """Gives a command to one client until its lease runs out; 409 while it is another's, or over."""
     lease = timedelta(seconds=body.lease_s)
-    result = await state.log.write(lambda tx: commands.claim(tx, command_id, body.client, lease, body.token))
+    result = await state_of(request).log.write(
+        lambda tx: commands.claim(tx, command_id, body.client, lease, body.token)
+    )
     if isinstance(result, commands.Refused):
         raise result
     return vars(result)
@@ -59,10 +62,10 @@ async def claim(
 
 @router.post("/{command_id}/report", response_model=Entry, openapi_extra=documented(ReportBody))
 async def report(
-    command_id: int, state: State, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
+    command_id: int, request: Request, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
 ) -> Any:
     """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless."""
-    return await state.log.write(
+    return await state_of(request).log.write(
         lambda tx: commands.report(tx, command_id, body.token, body.state, body.detail)
     )
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 
 from ovro_alert.relay.hops import hops
 from ovro_alert.relay.slots import After, Wait
-from ovro_alert.relay.state import State
+from ovro_alert.relay.state import state_of
 from ovro_alert.store import events, feed, setaside
 from ovro_alert.store.numbers import FEED
 
@@ -24,11 +24,12 @@ router = APIRouter(tags=["events"])
 
 
 @router.get("/feed")
-async def get_feed(state: State, after: After = 0, wait: Wait = 0) -> dict[str, Any]:
+async def get_feed(request: Request, after: After = 0, wait: Wait = 0) -> dict[str, Any]:
     """Everything that happened after number `after`, in order, waiting up to `wait` s while there is nothing.
 
     `next` is the number to ask after then; any number seen before will do to resume.
     """
+    state = state_of(request)
     found = await state.bell.follow(
         FEED,
         lambda: state.log.peek(lambda connection: feed.after(connection, after, PAGE)),
@@ -38,15 +39,15 @@ async def get_feed(state: State, after: After = 0, wait: Wait = 0) -> dict[str, 
 
 
 @router.get("/events")
-async def get_events(state: State, limit: Limit = 100) -> dict[str, Any]:
+async def get_events(request: Request, limit: Limit = 100) -> dict[str, Any]:
     """The events last spoken of, newest first."""
-    return {"events": await state.log.read(lambda connection: events.newest(connection, limit))}
+    return {"events": await state_of(request).log.read(lambda connection: events.newest(connection, limit))}
 
 
 @router.get("/events/{event_id:path}")
-async def get_event(event_id: str, state: State) -> dict[str, Any]:
+async def get_event(event_id: str, request: Request) -> dict[str, Any]:
     """An event by any of its names: its alerts, the decisions on them, its commands, and how each went."""
-    event = await state.log.read(lambda connection: events.whole(connection, event_id))
+    event = await state_of(request).log.read(lambda connection: events.whole(connection, event_id))
     if event is None:
         raise HTTPException(404, f"there is no event {event_id}")
     by_id = {alert["alert_id"]: alert for alert in event["alerts"]}
@@ -65,15 +66,16 @@ def _pick(row: Mapping[str, Any], names: tuple[str, ...] | list[str]) -> dict[st
 
 
 @router.get("/setaside")
-async def get_setaside(state: State, limit: Limit = 100) -> dict[str, Any]:
+async def get_setaside(request: Request, limit: Limit = 100) -> dict[str, Any]:
     """What could not be read, newest first, with the reasons."""
-    return {"setaside": await state.log.read(lambda connection: setaside.newest(connection, limit))}
+    log = state_of(request).log
+    return {"setaside": await log.read(lambda connection: setaside.newest(connection, limit))}
 
 
 @router.get("/setaside/{n}/raw", response_class=Response)
-async def get_setaside_raw(n: int, state: State) -> Response:
+async def get_setaside_raw(n: int, request: Request) -> Response:
     """The bytes that were set aside; of a body that was too large, their beginning."""
-    content = await state.log.read(lambda connection: setaside.content(connection, n))
+    content = await state_of(request).log.read(lambda connection: setaside.content(connection, n))
     if content is None:
         raise HTTPException(404, f"nothing was set aside under number {n}")
     return Response(content, media_type="application/octet-stream")

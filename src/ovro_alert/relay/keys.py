@@ -3,33 +3,57 @@
 import hmac
 import logging
 import re
-from typing import Annotated
+from typing import Any
 
-from fastapi import HTTPException, Request, Security
-from fastapi.security import APIKeyHeader, APIKeyQuery, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.datastructures import Headers, QueryParams
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 KEY_IN_QUERY = re.compile(r"([?&]key=)[^&\s]*")
-
-Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))]
-Header = Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))]
-Query = Annotated[
-    str | None,
-    Security(APIKeyQuery(name="key", auto_error=False, description="For clients of today: it ends in logs")),
-]
-
-
-async def require_key(request: Request, bearer: Bearer, header: Header, query: Query) -> None:
-    """Lets a request pass that shows the relay's key; 401 otherwise."""
-    shown = bearer.credentials if bearer else header or query
-    if shown is None:
-        raise _refused("no key: send it as `Authorization: Bearer …` or `X-API-Key: …`")
-    wanted: str = request.app.state.relay.settings.key.get_secret_value()
-    if not hmac.compare_digest(shown.encode(), wanted.encode()):
-        raise _refused("a wrong key")
+OPEN = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
+SCHEMES = {  # as OpenAPI 3.1 has them
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "query": {"type": "apiKey", "in": "query", "name": "key", "description": "For clients of today."},
+}
 
 
-def _refused(reason: str) -> HTTPException:
-    return HTTPException(401, reason, {"WWW-Authenticate": "Bearer"})
+class RequireKey:
+    """Lets a request pass that shows the relay's key, or asks for what is open to all; 401 otherwise.
+
+    Around the app and not in its routes: so no route can be without it.
+    """
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._key = key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in OPEN:
+            return await self._app(scope, receive, send)
+        shown = _shown(scope)
+        if shown is not None and hmac.compare_digest(shown.encode(), self._key):
+            return await self._app(scope, receive, send)
+        wrong = "no key: send it as `Authorization: Bearer …` or `X-API-Key: …`"
+        answer = JSONResponse(
+            {"detail": wrong if shown is None else "a wrong key"}, 401, {"WWW-Authenticate": "Bearer"}
+        )
+        return await answer(scope, receive, send)
+
+
+def _shown(scope: Scope) -> str | None:
+    """The key that a request shows, in a header or, as clients of today do, in its address."""
+    headers = Headers(scope=scope)
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return credentials.strip()
+    return headers.get("x-api-key") or QueryParams(scope["query_string"]).get("key")
+
+
+def documented(schema: dict[str, Any]) -> dict[str, Any]:
+    """An OpenAPI schema that says how a key is shown."""
+    schema.setdefault("components", {})["securitySchemes"] = SCHEMES
+    return schema | {"security": [{name: []} for name in SCHEMES]}
 
 
 class HideKeys(logging.Filter):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from pydantic import BaseModel
 
 from ovro_alert.alert import Finite
@@ -13,7 +13,7 @@ from ovro_alert.relay.alerts import set_aside
 from ovro_alert.relay.body import Invalid, TooLarge, documented, parse, read_body, said
 from ovro_alert.relay.intake import Said, take
 from ovro_alert.relay.settings import SlotKind
-from ovro_alert.relay.state import RelayState, State
+from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
 from ovro_alert.store.alerts import Arrival
 
@@ -55,23 +55,22 @@ class Commands(BaseModel):
     next: int
 
 
-async def _slot_kind(slot: str, state: State) -> SlotKind:
+def _kind_of(slot: str, state: RelayState) -> SlotKind:
     kind = state.settings.slots.get(slot)
     if kind is None:
         raise HTTPException(404, f"there is no slot {slot!r}: there are {', '.join(state.settings.slots)}")
     return kind
 
 
-Slot = Annotated[SlotKind, Depends(_slot_kind)]
-
-
 @router.put("/{slot}", response_model=PutAnswer, openapi_extra=documented(Put))
-async def put_slot(slot: str, kind: Slot, request: Request, state: State) -> Any:
+async def put_slot(slot: str, request: Request) -> Any:
     """Puts a command to a telescope, or what a sender has seen, which becomes an alert as well.
 
     In a slot that is both, `observation`, `event` and `test` are the sender's words. Another word of a sender
     is kept in its slot and is no alert.
     """
+    state = state_of(request)
+    kind = _kind_of(slot, state)
     try:
         body = await read_body(request, state.settings.max_body_bytes)
     except TooLarge as error:
@@ -110,8 +109,10 @@ async def _say(state: RelayState, slot: str, put: Put, body: bytes) -> Entry:
 
 
 @router.get("/{slot}", response_model=Newest, response_model_exclude_unset=True)
-async def get_slot(slot: str, kind: Slot, state: State) -> Any:
+async def get_slot(slot: str, request: Request) -> Any:
     """The newest entry of a slot."""
+    state = state_of(request)
+    _kind_of(slot, state)
     newest = await state.log.peek(lambda connection: entries.newest(connection, slot))
     read_mjd = to_mjd(state.clock())
     if newest is None:
@@ -120,11 +121,13 @@ async def get_slot(slot: str, kind: Slot, state: State) -> Any:
 
 
 @router.get("/{slot}/commands", response_model=Commands)
-async def get_commands(slot: str, kind: Slot, state: State, after: After = 0, wait: Wait = 0) -> Any:
+async def get_commands(slot: str, request: Request, after: After = 0, wait: Wait = 0) -> Any:
     """The slot's log after number `after`, waiting up to `wait` seconds while there is nothing.
 
     `next` is the number to ask after then. At most 200 entries are given at a time.
     """
+    state = state_of(request)
+    _kind_of(slot, state)
     found = await state.bell.follow(
         slot,
         lambda: state.log.peek(lambda connection: entries.after(connection, slot, after, PAGE)),

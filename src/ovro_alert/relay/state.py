@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from ovro_alert.policy.rules import Policy
 from ovro_alert.relay.bell import Bell
@@ -22,10 +21,10 @@ class RelayState:
     clock: Callable[[], datetime]
 
 
-# Not `def`: FastAPI would wake a thread for it, which takes longer than a whole request.
-async def _state(request: Request) -> RelayState:
+def state_of(request: Request) -> RelayState:
+    """What the routes share, for a request.
+
+    Called by the routes: as a dependency it would take FastAPI longer to find than the log to read.
+    """
     state: RelayState = request.app.state.relay
     return state
-
-
-State = Annotated[RelayState, Depends(_state)]

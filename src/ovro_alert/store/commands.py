@@ -73,7 +73,8 @@ def claim(
     _change(
         tx,
         row,
-        state=State.CLAIMED,
+        # What was running may have been carried out, and stays so in whosever hands.
+        state=State.RUNNING if state is State.RUNNING else State.CLAIMED,
         client=client,
         token=new.token,
         lease_until=new.expires,
