@@ -31,7 +31,6 @@ from pydantic import (
     SecretStr,
     TypeAdapter,
 )
-from pydantic_settings import SettingsConfigDict
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
@@ -59,7 +58,6 @@ LONGEST_PAUSE_S = 60.0
 class SlackNotifierSettings(Settings, table="slack_notifier"):
     """Table `[slack_notifier]`."""
 
-    model_config = SettingsConfigDict(hide_input_in_errors=True)  # a misplaced token is not for the log
 
     token: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("SLACK_TOKEN", "token"))
     channel: str = Field("#alert-driven-astro", min_length=1)

@@ -1,6 +1,7 @@
 """Who may speak with the relay, and that keys stay out of its log."""
 
 import logging
+import re
 
 import pytest
 
@@ -62,7 +63,11 @@ def test_a_wrong_key_is_none(anyone, shown):
 
 def test_health_and_docs_need_none(anyone):
     assert anyone.get("/healthz").json() == {"status": "ok"}
-    assert anyone.get("/docs").status_code == 200
+    docs = anyone.get("/docs")
+    assert docs.status_code == 200
+    for asset in re.findall(r'(?:src|href)="([^"]+)"', docs.text):
+        assert asset.startswith("/"), "a page behind a firewall cannot fetch it"
+        assert anyone.get(asset).status_code == 200
     assert anyone.get("/").status_code == 200
     assert "/{slot}" in anyone.get("/openapi.json").json()["paths"]
 

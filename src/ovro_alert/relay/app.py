@@ -12,13 +12,14 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi_offline import FastAPIOffline
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
 from ovro_alert.relay import alerts, commands, events, slots
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
-from ovro_alert.relay.keys import HideKeys, RequireKey, documented
+from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey, documented
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
@@ -49,7 +50,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
             await sweeper
         log.close()
 
-    app = FastAPI(title="ovro-alert relay", summary=PURPOSE, lifespan=life)
+    app = FastAPIOffline(
+        title="ovro-alert relay", summary=PURPOSE, lifespan=life, redoc_url=None, static_url=DOCS_ASSETS
+    )
     logging.getLogger("uvicorn.access").addFilter(HideKeys())
 
     @app.get("/", include_in_schema=False)

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 KEY_IN_QUERY = re.compile(r"([?&]key=)[^&\s]*")
 OPEN = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
+DOCS_ASSETS = "/docs/assets"
 SCHEMES = {  # as OpenAPI 3.1 has them
     "bearer": {"type": "http", "scheme": "bearer"},
     "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -29,7 +30,8 @@ class RequireKey:
         self._key = key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in OPEN:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or path in OPEN or path.startswith(f"{DOCS_ASSETS}/"):
             return await self._app(scope, receive, send)
         shown = _shown(scope)
         if shown is not None and hmac.compare_digest(shown.encode(), self._key):
