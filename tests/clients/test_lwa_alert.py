@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from ovro_alert.clients.lwa_alert import Client, LwaAlertSettings
 
+from ovro_alert.clients.lwa_alert import Client, LwaAlertSettings
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import in_background
 from ovro_alert.link.relay import Relay

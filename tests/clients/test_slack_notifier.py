@@ -18,10 +18,10 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from ovro_alert.clients import slack_notifier
-from ovro_alert.clients.slack_notifier import SlackNotifierSettings, notify
 from pydantic import SecretStr
 
+from ovro_alert.clients import slack_notifier
+from ovro_alert.clients.slack_notifier import SlackNotifierSettings, notify
 from ovro_alert.link.relay import Relay
 
 LIMIT_S = 20.0  # of any wait; only a failure comes near
