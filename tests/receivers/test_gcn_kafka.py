@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ovro_alert.receivers.gcn_kafka import GcnSettings, receive
 
 from ovro_alert.link.relay import Relay
+from ovro_alert.receivers.gcn_kafka import GcnSettings, receive
 
 TOPIC = "igwn.gwalert"
 
@@ -85,11 +85,11 @@ def test_while_the_relay_does_not_acknowledge_nothing_is_committed_and_nothing_l
 ):
     messages = [b"one", b"two", b"three"]
     well = stand_in.answer
+    stand_in.answer = lambda raw: (503, {}) if raw == b"two" else well(raw)
     kafka.send(TOPIC, *messages)
-    status = 500
-    stand_in.answer = lambda raw: (status, {"detail": "not now"}) if raw == b"two" else well(raw)
     with receiving(settings, stand_in):
         for status in (500, 429, 401, 404):  # in trouble, busy, the key is wrong, no relay at all
+            stand_in.answer = lambda raw, status=status: (status, {}) if raw == b"two" else well(raw)
             tried = len(stand_in.raws)
             until(lambda tried=tried: len(stand_in.raws) >= tried + 2)
             assert kafka.committed(TOPIC) <= 1
