@@ -4,10 +4,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from ovro_alert.demo.processes import Failed, free_port, wait_for
 
 KEY = "bench"
 
@@ -15,9 +16,7 @@ KEY = "bench"
 @contextmanager
 def serving(app: str, directory: Path) -> Iterator[int]:
     """uvicorn with an app, as an operator would run it but for the access log; gives its port."""
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = int(sock.getsockname()[1])
+    port = free_port()
     environment = {
         **os.environ,
         "RELAY_KEY": KEY,
@@ -34,20 +33,15 @@ def serving(app: str, directory: Path) -> Iterator[int]:
     ]
     process = subprocess.Popen(command, env=environment)
     try:
-        _wait(port, process)
+        wait_for(lambda: _listens(port, process), "the server")
         yield port
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], patience_s: float = 60) -> None:
-    end = time.monotonic() + patience_s
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with code {process.returncode}")
-        with closing(socket.socket()) as sock:
-            if sock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError(f"no server on port {port} within {patience_s} s")
+def _listens(port: int, process: subprocess.Popen[bytes]) -> bool:
+    if process.poll() is not None:
+        raise Failed(f"the server ended with code {process.returncode}")
+    with closing(socket.socket()) as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0

@@ -1,20 +1,14 @@
-"""What tests of several rooms use: the corpus, and a relay that runs for real."""
+"""What tests of every room are given: the corpus, and a relay that runs for real."""
 
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
-import httpx2
 import pytest
 
+from support import RunningRelay
+
 ROOT = Path(__file__).parents[1]
-KEY = "a key of these tests"
 
 
 @pytest.fixture(scope="session")
@@ -26,86 +20,10 @@ def corpus() -> Path:
     return folder
 
 
-def free_port() -> int:
-    """A TCP port on loopback that nobody listened on a moment ago."""
-    with closing(socket.socket()) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def until(found: Callable[[], object], limit_s: float = 20.0, what: str = "what was waited for") -> object:
-    """Waits until `found` returns something true, and returns it; fails after `limit_s`."""
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if value := found():
-            return value
-        time.sleep(0.01)
-    pytest.fail(f"{what} did not come within {limit_s} s")
-
-
-class RunningRelay:
-    """A relay under uvicorn in a process of its own, on its own port and database."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.key = KEY
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What a daemon needs in its environment to find this relay."""
-        return {**os.environ, "RELAY_URL": self.url, "RELAY_KEY": self.key}
-
-    def start(self) -> None:
-        database = f"sqlite:///{self.directory / 'relay.sqlite'}"
-        with (self.directory / "relay.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "relay_api:app", "--port", str(self.port)],
-                cwd=self.directory,
-                env={**self.environment, "OVRO_ALERT_DATABASE_URL": database},
-                stderr=log,
-                stdout=subprocess.DEVNULL,
-            )
-        until(self._answers, what=f"the relay (see {self.directory / 'relay.log'})")
-
-    def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, (self.directory / "relay.log").read_text()
-        try:
-            return httpx2.get(f"{self.url}/healthz", trust_env=False).is_success
-        except httpx2.TransportError:
-            return False
-
-    def kill(self) -> None:
-        """kill -9: what was acknowledged must be there after the next start."""
-        self._end(signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(number)
-            self.process.wait(20)
-
-    def client(self) -> httpx2.Client:
-        return httpx2.Client(base_url=self.url, headers={"X-API-Key": self.key}, trust_env=False, timeout=30)
-
-
-@contextmanager
-def running_relay(directory: Path) -> Iterator[RunningRelay]:
-    relay = RunningRelay(directory)
-    relay.start()
-    try:
-        yield relay
-    finally:
-        relay.stop()
-
-
 @pytest.fixture
 def relay(tmp_path: Path) -> Iterator[RunningRelay]:
     """A relay that runs for this test alone."""
-    with running_relay(tmp_path) as running:
-        yield running
+    running = RunningRelay(tmp_path)
+    running.start()
+    yield running
+    running.stop()
