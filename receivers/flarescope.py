@@ -13,8 +13,8 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -227,24 +227,35 @@ def _earlier_outcome(path: Path) -> Outcome | None:
         return None  # none, or not ours: the request is sent, which does no harm twice
 
 
-def serve_folder(settings: FlarescopeSettings, relay: Relay, stop: threading.Event) -> None:
-    """Answer requests until `stop`."""
-    desk = Desk(settings, relay, stop)
+def moments(settings: FlarescopeSettings, stop: threading.Event) -> Iterator[None]:
+    """The moments to look: now, whenever the kernel tells of a change, and every `look_s` seconds."""
 
     def of_requests(_change: Change, path: str) -> bool:
         return is_request(Path(path).name)
 
-    changes = watch(
-        settings.folder,
-        watch_filter=of_requests,
-        step=10,
-        rust_timeout=round(1000 * settings.look_s),
-        yield_on_timeout=True,
-        stop_event=stop,
-        recursive=False,
-    )
+    while not stop.is_set():
+        yield
+        try:
+            for _ in watch(
+                settings.folder,
+                watch_filter=of_requests,
+                step=10,
+                rust_timeout=round(1000 * settings.look_s),
+                yield_on_timeout=True,
+                stop_event=stop,
+                recursive=False,
+            ):
+                yield
+        except (OSError, RuntimeError) as error:  # the latter is its word on a name that is not UTF-8
+            log.warning("watching the folder anew: %s", error)
+            stop.wait(settings.look_s)
+
+
+def serve_folder(settings: FlarescopeSettings, relay: Relay, stop: threading.Event) -> None:
+    """Answer requests until `stop`."""
+    desk = Desk(settings, relay, stop)
     try:
-        for _ in chain([()], changes):  # what is there already, then what comes
+        for _ in moments(settings, stop):
             try:
                 desk.look(time.monotonic())
             except OSError as error:

@@ -30,6 +30,7 @@ class StandIn:
     acknowledged: list[bytes] = field(default_factory=list)
     answer: Callable[[bytes], Answer] = accept
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
+    asked: int = 0  # how often about an event
     hanging: threading.Event = field(default_factory=threading.Event)  # set: alerts wait for the release
     release: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -57,6 +58,7 @@ class Handler(BaseHTTPRequestHandler):
         self.say(status, body)
 
     def do_GET(self) -> None:
+        self.stand_in.asked += 1
         event = self.stand_in.events.get(self.path.removeprefix("/events/"))
         self.say(*((200, event) if event else (404, {"detail": "there is no such event"})))
 
