@@ -13,7 +13,7 @@ import pytest
 
 from ovro_alert.demo.processes import free_port
 
-KEY = "a key of these tests"
+KEY = "a-key-of-these-tests"
 
 
 def until(found: Callable[[], object], limit_s: float = 20.0, what: str = "what was waited for") -> object:
