@@ -69,7 +69,9 @@ def test_health_and_docs_need_none(anyone):
         assert asset.startswith("/"), "a page behind a firewall cannot fetch it"
         assert anyone.get(asset).status_code == 200
     assert anyone.get("/").status_code == 200
-    assert "/{slot}" in anyone.get("/openapi.json").json()["paths"]
+    schema = anyone.get("/openapi.json").json()
+    assert schema["paths"]["/{slot}"]["get"]["summary"] == "The newest entry of a slot"
+    assert {"bearer": []} in schema["security"]
 
 
 def test_the_access_log_does_not_hold_the_key():

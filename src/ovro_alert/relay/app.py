@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
+from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
@@ -19,7 +20,8 @@ from ovro_alert.policy import rules
 from ovro_alert.relay import alerts, commands, events, slots
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
-from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey, documented
+from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
+from ovro_alert.relay.openapi import documented
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
@@ -51,7 +53,12 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         log.close()
 
     app = FastAPIOffline(
-        title="ovro-alert relay", summary=PURPOSE, lifespan=life, redoc_url=None, static_url=DOCS_ASSETS
+        title="ovro-alert relay",
+        version=version("ovro-alert"),
+        summary=PURPOSE,
+        lifespan=life,
+        redoc_url=None,
+        static_url=DOCS_ASSETS,
     )
     logging.getLogger("uvicorn.access").addFilter(HideKeys())
 

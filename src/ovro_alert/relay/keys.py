@@ -3,7 +3,6 @@
 import hmac
 import logging
 import re
-from typing import Any
 
 from fastapi.datastructures import Headers, QueryParams
 from fastapi.responses import JSONResponse
@@ -12,11 +11,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 KEY_IN_QUERY = re.compile(r"([?&]key=)[^&\s]*")
 OPEN = frozenset({"/", "/healthz", "/docs", "/openapi.json"})
 DOCS_ASSETS = "/docs/assets"
-SCHEMES = {  # as OpenAPI 3.1 has them
-    "bearer": {"type": "http", "scheme": "bearer"},
-    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-    "query": {"type": "apiKey", "in": "query", "name": "key", "description": "For clients of today."},
-}
 
 
 class RequireKey:
@@ -50,12 +44,6 @@ def _shown(scope: Scope) -> str | None:
     if scheme.lower() == "bearer":
         return credentials.strip()
     return headers.get("x-api-key") or QueryParams(scope["query_string"]).get("key")
-
-
-def documented(schema: dict[str, Any]) -> dict[str, Any]:
-    """An OpenAPI schema that says how a key is shown."""
-    schema.setdefault("components", {})["securitySchemes"] = SCHEMES
-    return schema | {"security": [{name: []} for name in SCHEMES]}
 
 
 class HideKeys(logging.Filter):
