@@ -1,0 +1,242 @@
+"""The plugin in a real Comet, over real sockets, while the relay hangs or is away."""
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+BIN = Path(sys.executable).parent
+IAMALIVE = b"""<?xml version="1.0" encoding="UTF-8"?>
+<trn:Transport xmlns:trn="http://www.telescope-networks.org/schema/Transport/v1.1" version="1.0"
+    role="iamalive">
+<Origin>ivo://test.broker/main</Origin><TimeStamp>2026-01-01T00:00:00Z</TimeStamp></trn:Transport>"""
+
+
+def voevent(name: str) -> bytes:
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<voe:VOEvent xmlns:voe="http://www.ivoa.net/xml/VOEvent/v2.0"
+    xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+    xsi:schemaLocation="http://www.ivoa.net/xml/VOEvent/v2.0 http://www.ivoa.net/xml/VOEvent/VOEvent-v2.0.xsd"
+    version="2.0" role="test" ivorn="ivo://test.author/FRB-DETECTION-#{name}">
+<Who><AuthorIVORN>ivo://test.author/person</AuthorIVORN><Date>2026-01-01T00:00:00</Date></Who>
+</voe:VOEvent>
+""".encode()
+
+
+def until(found: Callable[[], object], limit_s: float = 20.0) -> None:
+    end = time.monotonic() + limit_s
+    while not found():
+        assert time.monotonic() < end, "what was waited for did not come"
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Comet:
+    """twistd with Comet in a process and a folder of its own."""
+
+    def __init__(self, folder: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        self._log = folder / "comet.log"
+        command = [BIN / "twistd", "-n", "--pidfile=", "comet", "--verbose", f"--eventdb={folder}", *options]
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @property
+    def spooled(self) -> list[Path]:
+        return sorted((self.folder / "spool").glob("*.message"))
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ends it; twistd, once its reactor has stopped, dies of the signal that it was stopped by."""
+        self.process.send_signal(number)
+        assert self.process.wait(20) == -number
+        assert number == signal.SIGKILL or "Server Shut Down" in self.log
+
+
+@contextmanager
+def ending(comet: Comet) -> Iterator[Comet]:
+    try:
+        yield comet
+    finally:
+        if comet.process.poll() is None:
+            comet.end(signal.SIGKILL)
+
+
+def subscriber(folder: Path, port: int, stand_in, **environment: str) -> Comet:
+    return Comet(
+        folder,
+        f"--remote=127.0.0.1:{port}",
+        "--local-ivo=ivo://test.ours/receiver",
+        "--ovro-relay",
+        f"--ovro-relay-spool={folder / 'spool'}",
+        environment={"RELAY_URL": stand_in.url, "RELAY_KEY": stand_in.key, **environment},
+    )
+
+
+class Broker:
+    """A broker of one subscriber that says what and when the test wants."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(20)
+        self.port = int(self._listener.getsockname()[1])
+        self._connection: socket.socket | None = None
+
+    def accept(self) -> None:
+        self.disconnect()
+        self._connection, _ = self._listener.accept()
+        self._connection.settimeout(20)
+
+    def ask(self, message: bytes) -> bytes:
+        """Sends one message, and returns the subscriber's next."""
+        assert self._connection is not None
+        self._connection.sendall(struct.pack(">I", len(message)) + message)
+        (size,) = struct.unpack(">I", self._receive(4))
+        return self._receive(size)
+
+    def _receive(self, size: int) -> bytes:
+        assert self._connection is not None
+        received = b""
+        while len(received) < size:
+            part = self._connection.recv(size - len(received))
+            assert part, "the subscriber hung up"
+            received += part
+        return received
+
+    def disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+    def close(self) -> None:
+        self.disconnect()
+        self._listener.close()
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    broker = Broker()
+    yield broker
+    broker.close()
+
+
+def test_comet_goes_on_answering_while_the_relay_hangs(broker, stand_in, tmp_path):
+    stand_in.hanging.set()
+    first, second = voevent("1"), voevent("2")
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        assert b'role="ack"' in broker.ask(first)
+        until(lambda: stand_in.posted)
+        assert b'role="iamalive"' in broker.ask(IAMALIVE)
+        assert b'role="ack"' in broker.ask(second)
+        assert b'role="iamalive"' in broker.ask(IAMALIVE)
+        assert stand_in.raws == [first]
+        assert len(comet.spooled) == 2
+        stand_in.hanging.clear()
+        stand_in.release.set()
+        until(lambda: not comet.spooled)
+        comet.end()
+    assert stand_in.raws == [first, second]
+    _, about, key = stand_in.posted[0]
+    assert (about["via"], key) == ("voevent", stand_in.key)
+    assert stand_in.key not in comet.log
+
+
+def test_what_was_acknowledged_is_on_disk_and_survives_kill_9(broker, stand_in, tmp_path):
+    well = stand_in.answer
+    stand_in.answer = lambda raw: (503, {})
+    events = [voevent(str(n)) for n in range(5)]
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        for n, event in enumerate(events):
+            assert b'role="ack"' in broker.ask(event)
+            # At the very moment of the acknowledgement, not a little later.
+            assert len(comet.spooled) == n + 1
+        comet.end(signal.SIGKILL)
+    stand_in.answer = well
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        until(lambda: not comet.spooled)
+        assert "5 events of an earlier run" in comet.log
+        comet.end()
+    assert stand_in.acknowledged == events
+
+
+def test_it_ends_soon_though_a_request_hangs(broker, stand_in, tmp_path):
+    stand_in.hanging.set()
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        broker.ask(voevent("1"))
+        until(lambda: stand_in.posted)
+        comet.end(signal.SIGINT)
+        assert len(comet.spooled) == 1
+
+
+def test_an_event_that_the_disk_has_no_room_for_still_goes_to_the_relay(broker, stand_in, tmp_path):
+    limit = {"OVRO_ALERT_CHIME_VOEVENT_SPOOL_LIMIT": "10"}
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in, **limit)) as comet:
+        broker.accept()
+        assert b'role="ack"' in broker.ask(voevent("1"))
+        until(lambda: stand_in.posted)
+        assert "may hold 10 bytes" in comet.log
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"), [({"RELAY_KEY": ""}, "RELAY_KEY"), ({"RELAY_URL": "nowhere"}, "RELAY_URL")]
+)
+def test_settings_that_cannot_work_are_named_at_the_start(stand_in, tmp_path, environment, said):
+    with ending(subscriber(tmp_path / "ours", free_port(), stand_in, **environment)) as comet:
+        assert comet.process.wait(20) == 1
+    assert said in comet.log
+    assert "Traceback" not in comet.log
+
+
+@pytest.mark.end_to_end
+def test_from_an_author_through_a_real_broker(stand_in, tmp_path):
+    author_port, port = free_port(), free_port()
+    options = [
+        "--local-ivo=ivo://test.broker/main",
+        "--receive",
+        f"--receive-port={author_port}",
+        "--broadcast",
+        f"--broadcast-port={port}",
+        "--broadcast-test-interval=0",
+    ]
+    stand_in.hanging.set()
+
+    def send(event: bytes) -> None:
+        command: list[Any] = [BIN / "comet-sendvo", "-h", "127.0.0.1", "-p", str(author_port)]
+        subprocess.run(command, input=event, check=True, capture_output=True, timeout=20)
+
+    with ending(Comet(tmp_path / "broker", *options)) as broker:
+        until(lambda: all(f"starting on {each}" in broker.log for each in (author_port, port)))
+        with ending(subscriber(tmp_path / "ours", port, stand_in)) as ours:
+            until(lambda: "New subscriber" in broker.log)
+            send(voevent("1"))
+            until(lambda: stand_in.posted)
+            send(voevent("2"))  # while the relay hangs
+            until(lambda: len(ours.spooled) == 2)
+            until(lambda: broker.log.count("Ack received") == 2)
+            stand_in.hanging.clear()
+            stand_in.release.set()
+            until(lambda: not ours.spooled)
+            ours.end()
+        broker.end()
+    assert stand_in.raws == [voevent("1"), voevent("2")]
