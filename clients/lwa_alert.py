@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 import typer
 from pydantic import Field
 
@@ -252,7 +252,7 @@ class Client:
 
 def _says_it_is_over(refused: Refused) -> bool:
     """Whether a claim was refused for good; else another holds the command, or it awaits approval."""
-    if refused.status == httpx.codes.NOT_FOUND:
+    if refused.status == httpx2.codes.NOT_FOUND:
         return True
     state = refused.body.get("state") if isinstance(refused.body, dict) else None
     return isinstance(state, str) and state in set(State) and is_over(State(state))

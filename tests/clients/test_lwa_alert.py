@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 import uvicorn
 
@@ -28,7 +28,7 @@ from ovro_alert.telescopes.lwa.telescope import Trace, Unreachable
 KEY = "a key of these tests"
 LIMIT_S = 20.0
 BEAM = {"ra": 83.633083, "dec": 22.0145, "duration": 60}
-Send = Callable[[], httpx.Response]
+Send = Callable[[], httpx2.Response]
 slots = (f"telescope{n}" for n in itertools.count())
 
 
@@ -57,15 +57,15 @@ def wait_for(found: Callable[[], object]) -> None:
     pytest.fail(f"what was waited for did not come in {LIMIT_S} s")
 
 
-class Wire(httpx.BaseTransport):
+class Wire(httpx2.BaseTransport):
     """To the relay; `fault(request, send)` may answer in its place, or lose the request or its answer."""
 
     def __init__(self) -> None:
-        self.inner = httpx.HTTPTransport()
+        self.inner = httpx2.HTTPTransport()
         self.asked: list[str] = []
-        self.fault: Callable[[httpx.Request, Send], httpx.Response] = lambda _, send: send()
+        self.fault: Callable[[httpx2.Request, Send], httpx2.Response] = lambda _, send: send()
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(f"{request.method} {request.url.path}")
         return self.fault(request, lambda: self.inner.handle_request(request))
 
@@ -221,16 +221,16 @@ def test_whatever_the_wire_loses_a_command_is_acted_on_once(house: House, call: 
     entry = house.put("powerbeam", BEAM)
     wire, losses = Wire(), iter(range(1))
 
-    def lose(request: httpx.Request, send: Send) -> httpx.Response:
+    def lose(request: httpx2.Request, send: Send) -> httpx2.Response:
         body = json.loads(request.content or b"{}")
         name = f"{request.method} {request.url.path.rsplit('/', 1)[-1]} {body.get('state', '')}".strip()
         if name != call or next(losses, None) is None:
             return send()
         if lost == "503":
-            return httpx.Response(503, json={"detail": "in trouble"})
+            return httpx2.Response(503, json={"detail": "in trouble"})
         if lost == "answer":
             send().read()
-        raise httpx.ReadTimeout("as asked", request=request)
+        raise httpx2.ReadTimeout("as asked", request=request)
 
     wire.fault = lose
     with house.client(wire):
@@ -243,10 +243,10 @@ def test_a_command_that_is_cancelled_in_time_moves_nothing(house: House) -> None
     first, second = house.put("powerbeam", BEAM), house.put("test")
     wire = Wire()
 
-    def cancelled(request: httpx.Request, send: Send) -> httpx.Response:
+    def cancelled(request: httpx2.Request, send: Send) -> httpx2.Response:
         if str(first.id) in request.url.path and (b"running" in request.content or len(refused) > 0):
             refused.append(request.url.path)
-            return httpx.Response(409, json={"detail": "it is cancelled", "state": "cancelled"})
+            return httpx2.Response(409, json={"detail": "it is cancelled", "state": "cancelled"})
         return send()
 
     refused: list[str] = []
@@ -260,14 +260,14 @@ def test_a_command_that_is_cancelled_in_time_moves_nothing(house: House) -> None
 
 
 def with_deadline(wire: Wire, deadline: datetime) -> None:
-    def add(request: httpx.Request, send: Send) -> httpx.Response:
+    def add(request: httpx2.Request, send: Send) -> httpx2.Response:
         response = send()
         if not request.url.path.endswith("/commands"):
             return response
         body = json.loads(response.read())
         for each in body["commands"]:
             each["deadline"] = deadline.isoformat()
-        return httpx.Response(200, json=body)
+        return httpx2.Response(200, json=body)
 
     wire.fault = add
 
@@ -361,9 +361,9 @@ def test_a_client_that_is_held_up_beyond_its_lease_does_not_act_as_well(
             held_up.set()
             assert go_on.wait(LIMIT_S)
 
-    def watch(request: httpx.Request, send: Send) -> httpx.Response:
+    def watch(request: httpx2.Request, send: Send) -> httpx2.Response:
         response = send()
-        if request.url.path.endswith("/claim") and response.status_code == httpx.codes.OK:
+        if request.url.path.endswith("/claim") and response.status_code == httpx2.codes.OK:
             other_has_it.set()
         return response
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 pytestmark = pytest.mark.end_to_end
@@ -57,7 +57,7 @@ class Observatory:
     def __init__(self, relay: Any, directory: Path) -> None:
         self.relay = relay
         self.directory = directory
-        self.http: httpx.Client = relay.client()
+        self.http: httpx2.Client = relay.client()
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str, name: str = "one") -> subprocess.Popen[bytes]:

@@ -77,9 +77,9 @@ def test_an_error_ends_it_with_a_reason(error, traceback):
 def test_addresses_and_headers_of_requests_stay_out_of_the_log():
     with daemon(
         """
-import httpx
+import httpx2
 def work(stop):
-    logging.getLogger("httpx").info("HTTP Request: GET http://x/?key=secret")
+    logging.getLogger("httpx2").info("HTTP Request: GET http://x/?key=secret")
     logging.getLogger("work").info("heard")
 sys.exit(run(work))
 """

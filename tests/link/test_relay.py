@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, timezone
 
-import httpx
+import httpx2
 import pytest
 
 from ovro_alert.command import Kind, State
@@ -39,15 +39,15 @@ ENTRY = {
 
 @contextmanager
 def answering(
-    answer: httpx.Response | Callable[[httpx.Request], httpx.Response],
+    answer: httpx2.Response | Callable[[httpx2.Request], httpx2.Response],
 ) -> Iterator[tuple[Relay, list]]:
-    asked: list[httpx.Request] = []
+    asked: list[httpx2.Request] = []
 
-    def handle(request: httpx.Request) -> httpx.Response:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         asked.append(request)
         return answer(request) if callable(answer) else answer
 
-    with Relay("http://relay.test", KEY, transport=httpx.MockTransport(handle)) as relay:
+    with Relay("http://relay.test", KEY, transport=httpx2.MockTransport(handle)) as relay:
         yield relay, asked
 
 
@@ -55,7 +55,7 @@ def test_an_alert_goes_as_its_bytes_and_the_key_in_a_header_only():
     raw = b"\x00\xff<not text"
     moment = datetime(2026, 1, 1, 1, 0, 0, 5, tzinfo=timezone(timedelta(hours=1)))
     about = arrival("kafka", moment, topic="Ωmega", offset=17)
-    with answering(httpx.Response(200, json=RECEIPT)) as (relay, asked):
+    with answering(httpx2.Response(200, json=RECEIPT)) as (relay, asked):
         receipt = relay.post_alert(raw, about, format="igwn")
     (request,) = asked
     assert request.content == raw
@@ -75,7 +75,7 @@ def test_an_alert_goes_as_its_bytes_and_the_key_in_a_header_only():
 
 def test_ids_with_the_signs_of_chime_reach_the_relay_as_they_are():
     name = "ivo://ca.chimenet.frb/FRB-DETECTION-#2026-01-01-00:00:00.000000UTC+0000_a b%2F?"
-    with answering(httpx.Response(200, json={"event_id": name})) as (relay, asked):
+    with answering(httpx2.Response(200, json={"event_id": name})) as (relay, asked):
         assert relay.event(name)["event_id"] == name
     target = asked[0].url.raw_path.decode()
     assert target == (
@@ -92,7 +92,7 @@ def test_following_a_slot_and_the_feed():
         "/feed": {"entries": [feed], "next": 5},
         "/commands/7": ENTRY | {"kind": "event", "state": None, "deadline": None},
     }
-    with answering(lambda request: httpx.Response(200, json=answers[request.url.path])) as (relay, asked):
+    with answering(lambda request: httpx2.Response(200, json=answers[request.url.path])) as (relay, asked):
         entries, after = relay.commands("lwa", after=2, wait=20)
         happened, n = relay.feed(after=4, wait=0.5)
         entry = relay.command(7)
@@ -109,10 +109,10 @@ def test_following_a_slot_and_the_feed():
 def test_claim_renewal_report_and_put_say_what_the_contract_says():
     bodies = []
 
-    def handle(request: httpx.Request) -> httpx.Response:
+    def handle(request: httpx2.Request) -> httpx2.Response:
         bodies.append((request.method, request.url.path, json.loads(request.content)))
         claim = {"token": 4, "expires": "2026-01-01T00:01:00Z"}
-        return httpx.Response(200, json=claim if request.url.path.endswith("claim") else ENTRY)
+        return httpx2.Response(200, json=claim if request.url.path.endswith("claim") else ENTRY)
 
     with answering(handle) as (relay, _):
         claim = relay.claim(7, "lwa-alert", 60.0)
@@ -147,7 +147,7 @@ def test_a_no_carries_status_reason_and_body(status, body, reason):
     content = json.dumps(body) if body else ""
     if body == {}:
         content = "{}"
-    with answering(httpx.Response(status, content=content)) as (relay, _), pytest.raises(Refused) as caught:
+    with answering(httpx2.Response(status, content=content)) as (relay, _), pytest.raises(Refused) as caught:
         relay.claim(7, "me", 1)
     assert caught.value.status == status
     assert caught.value.reason == reason
@@ -157,7 +157,7 @@ def test_a_no_carries_status_reason_and_body(status, body, reason):
 
 @pytest.mark.parametrize("status", [301, 302, 304, 408, 429, 500, 502, 503])
 def test_trouble_is_away(status):
-    answer = httpx.Response(status, headers={"Location": "http://elsewhere.test"}, json={"detail": "x"})
+    answer = httpx2.Response(status, headers={"Location": "http://elsewhere.test"}, json={"detail": "x"})
     with answering(answer) as (relay, asked), pytest.raises(Away, match=str(status)):
         relay.command(7)
     assert len(asked) == 1
@@ -177,7 +177,7 @@ def test_trouble_is_away(status):
     ],
 )
 def test_what_is_not_a_relays_answer_is_away(content):
-    with answering(httpx.Response(200, content=content)) as (relay, _):
+    with answering(httpx2.Response(200, content=content)) as (relay, _):
         for ask in (
             lambda: relay.command(7),
             lambda: relay.commands("lwa", 0, 0),
@@ -190,16 +190,16 @@ def test_what_is_not_a_relays_answer_is_away(content):
 
 def test_an_alert_refused_for_what_only_another_server_says_is_kept_for_the_relay():
     for status in (402, 404, 405, 409):
-        with answering(httpx.Response(status)) as (relay, _), pytest.raises(Away, match="no relay"):
+        with answering(httpx2.Response(status)) as (relay, _), pytest.raises(Away, match="no relay"):
             relay.post_alert(b"", {})
     for status in (400, 413, 415, 422, 401, 403):
-        with answering(httpx.Response(status)) as (relay, _), pytest.raises(Refused):
+        with answering(httpx2.Response(status)) as (relay, _), pytest.raises(Refused):
             relay.post_alert(b"", {})
 
 
 def test_whether_the_relay_kept_what_it_could_not_read():
     for body, kept in (({"setaside": 3}, True), ({"setaside": None}, False), ({}, False), ([], False)):
-        with answering(httpx.Response(422, json=body)) as (relay, _), pytest.raises(Refused) as caught:
+        with answering(httpx2.Response(422, json=body)) as (relay, _), pytest.raises(Refused) as caught:
             relay.post_alert(b"", {})
         assert caught.value.set_aside == kept
 
@@ -277,7 +277,7 @@ def test_nobody_listening_is_away_and_a_proxy_is_not_asked_for_this_machine(monk
 
 
 def test_a_closed_connection_is_away_not_a_crash():
-    with answering(httpx.Response(200, json=ENTRY)) as (relay, _):
+    with answering(httpx2.Response(200, json=ENTRY)) as (relay, _):
         relay.close()
         with pytest.raises(Away):
             relay.command(7)

@@ -17,7 +17,7 @@ GRACE_S = 5.0
 
 
 def set_up_logging(handler: logging.Handler | None = None) -> None:
-    """Log to `handler`, or to stderr in UTC; httpx, which names addresses, is heard only when it warns."""
+    """Log to `handler`, or to stderr in UTC; httpx2, which names addresses, is heard only when it warns."""
     if handler is None:
         formatter = logging.Formatter(
             "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S"
@@ -26,7 +26,7 @@ def set_up_logging(handler: logging.Handler | None = None) -> None:
         handler = logging.StreamHandler()
         handler.setFormatter(formatter)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for chatty in ("httpx", "httpcore"):
+    for chatty in ("httpx2", "httpcore2"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from ovro_alert.alert import Utc
@@ -111,7 +111,7 @@ def _reason(status: int, body: Any) -> str:
             else str(each)
             for each in detail
         )
-    return (str(detail).strip() or httpx.codes.get_reason_phrase(status))[:500]
+    return (str(detail).strip() or httpx2.codes.get_reason_phrase(status))[:500]
 
 
 class Relay:
@@ -121,8 +121,8 @@ class Relay:
     relay says no. The key goes in a header only: addresses end up in logs.
     """
 
-    def __init__(self, url: str, key: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._http = httpx.Client(
+    def __init__(self, url: str, key: str, *, transport: httpx2.BaseTransport | None = None) -> None:
+        self._http = httpx2.Client(
             base_url=url,
             headers={"X-API-Key": key},
             transport=transport,
@@ -214,13 +214,13 @@ class Relay:
                 f"{method} {path}: not a relay's answer: {'.'.join(map(str, where['loc']))}: {where['msg']}"
             ) from error
 
-    def _answer(self, method: str, path: str, *, wait: float = 0.0, **request: Any) -> httpx.Response:
-        timeout = httpx.Timeout(ANSWER_S + wait, connect=CONNECT_S)
+    def _answer(self, method: str, path: str, *, wait: float = 0.0, **request: Any) -> httpx2.Response:
+        timeout = httpx2.Timeout(ANSWER_S + wait, connect=CONNECT_S)
         try:
             answer = self._http.request(method, path, timeout=timeout, **request)
-        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise Away(f"{method} {path}: {type(error).__name__}: {error}") from error
-        except RuntimeError as error:  # httpx's word for a client that was closed meanwhile
+        except RuntimeError as error:  # httpx2's word for a client that was closed meanwhile
             raise Away(f"{method} {path}: {error}") from error
         status = answer.status_code
         if answer.is_success:
