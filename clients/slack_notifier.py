@@ -58,7 +58,6 @@ LONGEST_PAUSE_S = 60.0
 class SlackNotifierSettings(Settings, table="slack_notifier"):
     """Table `[slack_notifier]`."""
 
-
     token: SecretStr = Field(SecretStr(""), validation_alias=AliasChoices("SLACK_TOKEN", "token"))
     channel: str = Field("#alert-driven-astro", min_length=1)
     base_url: str = WebClient.BASE_URL
