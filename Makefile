@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@$(BIN)/ovro-alert demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
