@@ -1,8 +1,13 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 # `make demo` and `make test` are all that a newcomer needs: each makes the virtual environment first.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# One dot for every package that pip looks at.
+DOTS := awk '/^(Collecting|  Downloading|Building|Installing)/ { printf "."; fflush() } END { print " done" }'
 
 .PHONY: install demo test lint types check bench clean
 
@@ -11,8 +16,8 @@ install: $(STAMP)
 $(STAMP): pyproject.toml setup.py
 	@command -v $(PYTHON) >/dev/null || { echo "ovro-alert needs Python 3.11: set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Installing ovro-alert into $(VENV) (a minute or two the first time) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "Installing ovro-alert into $(VENV), a minute or two the first time:"
+	@$(BIN)/python -m pip install --disable-pip-version-check --use-pep517 --editable '.[dev]' | $(DOTS)
 	@touch $@
 
 demo: $(STAMP)

@@ -122,6 +122,12 @@ def test_a_request_is_carried_out_at_its_start_and_for_its_duration():
     assert beam.args["start"] == "2026-03-04T07:06:07Z"
     assert beam.args["duration"] == 600.0
     assert beam.deadline == start + timedelta(seconds=600)
+    assert (beam.args["int_time_ms"], beam.args["name"]) == (128.0, "e1")
+    named = alert.model_copy(
+        update={"name": "AD Leo", "request": BeamRequest(start=start, duration=60.0, int_time_ms=64.0)}
+    )
+    (beam,) = decision_of("Flarescope request", named).commands
+    assert (beam.args["int_time_ms"], beam.args["name"]) == (64.0, "AD Leo")
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def samples(now: datetime) -> list[Sample]:
 
 def _story(now: datetime) -> Iterator[Sample]:
     seen = now - timedelta(seconds=1)
-    test = Burst(_number(now, 0), seen, 83.633, 22.0145, 56.77, 1.0, role="test")
+    test = Burst(_number(now, 0), seen, 83.633, 22.0145, 567.7, 1.0, role="test")
     repeater = Burst(_number(now, 1), seen, 29.5031, 65.7168, 348.8, 0.99, "FRB 20180916B")
     new = Burst(_number(now, 2), seen, 212.34, 48.21, 812.4, 0.97)
     noise = Burst(_number(now, 3), seen, 144.8, 31.9, 487.0, 0.21)
