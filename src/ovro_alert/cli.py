@@ -25,8 +25,11 @@ def demo(
 
     Exits with 0 only if every command that was due was carried out.
     """
-    from ovro_alert.demo.run import demo as run  # its libraries are those of the extra `demo`
-
+    try:
+        from ovro_alert.demo.run import demo as run
+    except ModuleNotFoundError as missing:
+        typer.echo(f"ovro-alert demo needs {missing.name}: pip install 'ovro-alert[demo]'", err=True)
+        raise typer.Exit(1) from missing
     raise typer.Exit(run(out, corpus, once))
 
 
