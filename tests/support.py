@@ -16,7 +16,7 @@ from ovro_alert.demo.processes import free_port
 KEY = "a-key-of-these-tests"
 
 
-def until(found: Callable[[], object], limit_s: float = 20.0, what: str = "what was waited for") -> object:
+def until(found: Callable[[], object], limit_s: float = 30.0, what: str = "what was waited for") -> object:
     """Waits until `found` returns something true, and returns it; fails after `limit_s`."""
     end = time.monotonic() + limit_s
     while time.monotonic() < end:

@@ -24,6 +24,7 @@ from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 from ovro_alert.telescopes.lwa.simulated import SimulatedTelescope
 from ovro_alert.telescopes.lwa.telescope import Trace, Unreachable
+from support import until
 
 KEY = "a key of these tests"
 LIMIT_S = 20.0
@@ -42,19 +43,10 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     )
     server = uvicorn.Server(uvicorn.Config(create_app(settings), port=0, log_level="warning"))
     future = in_background(server.run, "relay")
-    wait_for(lambda: server.started)
+    until(lambda: server.started)
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     future.result(LIMIT_S)
-
-
-def wait_for(found: Callable[[], object]) -> None:
-    moment = threading.Event()
-    for _ in range(int(LIMIT_S / 0.01)):
-        if found():
-            return
-        moment.wait(0.01)
-    pytest.fail(f"what was waited for did not come in {LIMIT_S} s")
 
 
 class Wire(httpx2.BaseTransport):
@@ -104,7 +96,7 @@ class House:
                 last.update(report)
             return last.get("state", "running") != "running"
 
-        wait_for(is_over)
+        until(is_over)
         return last["state"], last["detail"]
 
     def settings(self, **changes: Any) -> LwaAlertSettings:
@@ -124,7 +116,7 @@ class House:
                 yield future
             finally:
                 stop.set()
-                wait_for(future.done)
+                until(future.done)
         future.result()
 
     def acted(self) -> list[str]:
@@ -254,7 +246,7 @@ def test_a_command_that_is_cancelled_in_time_moves_nothing(house: House) -> None
     with house.client(wire):
         assert house.outcome(second)[0] == "done"
         cursor = house.directory / "one.cursor"
-        wait_for(lambda: cursor.exists() and cursor.read_text().strip() == "2")
+        until(lambda: cursor.exists() and cursor.read_text().strip() == "2")
     assert len(refused) == 2  # the report, and one claim to see that it is over
     assert house.acted() == []
 
@@ -341,7 +333,7 @@ def test_a_long_action_keeps_its_lease(house: House) -> None:
 
     def fault(at: str) -> None:
         if at == "before":  # longer than the lease: until it was renewed often enough
-            wait_for(lambda: wire.asked.count(claim) >= 8)
+            until(lambda: wire.asked.count(claim) >= 8)
 
     telescope = SimulatedTelescope(house.directory / "telescope", fault=fault)
     with house.client(wire, telescope=telescope), house.client(client="two"):
@@ -371,10 +363,10 @@ def test_a_client_that_is_held_up_beyond_its_lease_does_not_act_as_well(
     wire.fault = watch
     entry = house.put("powerbeam", BEAM)
     with house.client(step=step):
-        wait_for(held_up.is_set)
+        until(held_up.is_set)
         directory = house.directory if one_directory else house.directory / "another"
         with house.client(wire, client="two", directory=directory):
-            wait_for(other_has_it.is_set)
+            until(other_has_it.is_set)
             if held_up_at == "claimed" or not one_directory:  # no lock keeps the other from going on
                 assert house.outcome(entry)[0] == "done"
             go_on.set()
@@ -392,7 +384,7 @@ def test_two_clients_share_the_work(house: House) -> None:
 def test_two_clients_of_one_name_are_one_too_many(house: House) -> None:
     stop = threading.Event()
     with house.client() as first:
-        wait_for((house.directory / "locks" / "client one").exists)
+        until((house.directory / "locks" / "client one").exists)
         second = Client(house.relay, house.telescope, house.settings(), LwaSettings(), stop)
         with pytest.raises(ValueError, match="another client named 'one'"):
             second.follow()
@@ -403,7 +395,7 @@ def test_it_resumes_behind_what_is_over(house: House) -> None:
     with house.client():
         entry = house.put("trigger")
         house.outcome(entry)
-        wait_for((house.directory / "one.cursor").exists)
+        until((house.directory / "one.cursor").exists)
     wire = Wire()
     with house.client(wire):
         later = house.put("trigger")

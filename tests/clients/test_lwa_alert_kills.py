@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx2
 import pytest
+
+from support import until
 
 pytestmark = pytest.mark.end_to_end
 LIMIT_S = 40.0
@@ -42,13 +44,6 @@ def work(stop):
 
 sys.exit(run(work))
 """
-
-
-def wait_for(found: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + LIMIT_S
-    while not found():
-        assert time.monotonic() < end, f"{what} did not come in {LIMIT_S} s"
-        time.sleep(0.02)
 
 
 class Observatory:
@@ -95,7 +90,7 @@ class Observatory:
         return Counter(json.loads(line)["id"] for line in lines)
 
     def everything_was_done_once(self, number: int) -> None:
-        wait_for(lambda: self.are_done(number), f"the end of {number} commands: {self.commands()}")
+        until(lambda: self.are_done(number), what=f"the end of {number} commands: {self.commands()}")
         assert self.acted() == Counter(str(each["id"]) for each in self.commands())
 
 
@@ -130,9 +125,7 @@ def test_killed_at_any_instant_two_at_once_and_the_relay_too(observatory: Observ
         log = observatory.directory / f"{name}.log"
         for round in range(1, rounds + 1):
             process = observatory.start(name=name)
-            wait_for(
-                lambda round=round: log.read_text().count("following") >= round, f"start {round} of {name}"
-            )
+            until(lambda round=round: log.read_text().count("following") >= round)
             time.sleep(chance.uniform(0, 0.3))
             process.kill()
             assert process.wait(LIMIT_S) == -signal.SIGKILL
@@ -161,7 +154,7 @@ def test_held_up_past_its_last_check(observatory: Observatory) -> None:
     os.waitid(os.P_PID, held_up.pid, os.WSTOPPED)
     observatory.start(name="two")
     log = observatory.directory / "two.log"
-    wait_for(lambda: log.exists() and "held up may still act" in log.read_text(), "the second client's try")
+    until(lambda: log.exists() and "held up may still act" in log.read_text(), what="the second client's try")
     assert observatory.acted() == Counter()
     held_up.send_signal(signal.SIGCONT)
     observatory.everything_was_done_once(1)
@@ -174,7 +167,7 @@ def test_a_signal_ends_it_cleanly(observatory: Observatory, away: bool) -> None:
     process = observatory.start()
     said = "the relay is away" if away else "following"
     log = observatory.directory / "one.log"
-    wait_for(lambda: said in log.read_text(), said)
+    until(lambda: said in log.read_text(), what=said)
     process.terminate()
     assert process.wait(LIMIT_S) == 0
     assert "Traceback" not in log.read_text()
@@ -186,6 +179,6 @@ def test_it_waits_for_a_relay_that_is_away(observatory: Observatory) -> None:
     observatory.relay.stop()
     observatory.start()
     log = observatory.directory / "one.log"
-    wait_for(lambda: "the relay is away" in log.read_text(), "the client's word")
+    until(lambda: "the relay is away" in log.read_text(), what="the client's word")
     observatory.relay.start()
     observatory.everything_was_done_once(1)

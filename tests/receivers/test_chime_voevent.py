@@ -6,13 +6,14 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support import until
 
 BIN = Path(sys.executable).parent
 IAMALIVE = b"""<?xml version="1.0" encoding="UTF-8"?>
@@ -30,13 +31,6 @@ def voevent(name: str) -> bytes:
 <Who><AuthorIVORN>ivo://test.author/person</AuthorIVORN><Date>2026-01-01T00:00:00</Date></Who>
 </voe:VOEvent>
 """.encode()
-
-
-def until(found: Callable[[], object], limit_s: float = 20.0) -> None:
-    end = time.monotonic() + limit_s
-    while not found():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.01)
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,16 +12,9 @@ import pytest
 
 from ovro_alert.link.relay import Relay
 from ovro_alert.receivers.flarescope import FlarescopeSettings, is_whole, serve_folder
+from support import until
 
 REQUEST = b'{"ra": 1.5, "dec": 2, "start": "2026-01-01T00:00:00Z", "duration": 60}'
-
-
-def until(found, limit_s: float = 20.0) -> Any:
-    end = time.monotonic() + limit_s
-    while not (value := found()):
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.01)
-    return value
 
 
 @pytest.fixture

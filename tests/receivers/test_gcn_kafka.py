@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,9 @@ import pytest
 
 from ovro_alert.link.relay import Relay
 from ovro_alert.receivers.gcn_kafka import GcnSettings, receive
+from support import until
 
 TOPIC = "igwn.gwalert"
-
-
-def until(found: Callable[[], object], limit_s: float = 30.0) -> None:
-    end = time.monotonic() + limit_s
-    while not found():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.01)
 
 
 @pytest.fixture
