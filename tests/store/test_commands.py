@@ -1,7 +1,6 @@
 """The life of a command in the log, driven by a clock."""
 
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from hypothesis import settings
@@ -21,8 +20,8 @@ def queue(bench):
 
     def queue(deadline_s=None, kind=Kind.COMMAND):
         deadline = None if deadline_s is None else bench.now + timedelta(seconds=deadline_s)
-        put = partial(entries.append, slot="lwa", kind=kind, command="c", args={}, command_mjd=1.0)
-        return bench.do(partial(put, deadline=deadline)).id
+        new = entries.NewEntry("lwa", kind, "c", {}, 1.0, deadline=deadline)
+        return bench.do(lambda tx: entries.append(tx, new)).id
 
     return queue
 
@@ -150,8 +149,8 @@ class Story(RuleBasedStateMachine):
     @initialize(deadline=st.none() | st.integers(1, 100))
     def queue(self, deadline):
         moment = None if deadline is None else self.bench.now + timedelta(seconds=deadline)
-        put = partial(entries.append, slot="lwa", kind=Kind.COMMAND, command="c", args={}, command_mjd=1.0)
-        self.command = self.bench.do(partial(put, deadline=moment)).id
+        new = entries.NewEntry("lwa", Kind.COMMAND, "c", {}, 1.0, deadline=moment)
+        self.command = self.bench.do(lambda tx: entries.append(tx, new)).id
 
     @rule(client=st.sampled_from("ab"))
     def claims(self, client):

@@ -1,5 +1,6 @@
 """The log's promises: in order, on disk when acknowledged, all of a write or nothing."""
 
+import asyncio
 import sqlite3
 from functools import partial
 
@@ -14,7 +15,7 @@ from ovro_alert.store.schema import metadata
 
 
 def put(tx, slot="lwa", command="powerbeam", **more):
-    return entries.append(tx, slot, Kind.COMMAND, command, {}, 61000.5, **more)
+    return entries.append(tx, entries.NewEntry(slot, Kind.COMMAND, command, {}, 61000.5, **more))
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(tmp_path):
@@ -120,3 +121,35 @@ def test_the_feed_tells_of_a_queued_command(bench):
         "rule": "a rule",
     }
     assert entry.state is State.QUEUED
+
+
+def test_writes_of_a_kind_that_wait_together_are_one_and_keep_their_order(bench):
+    calls = []
+
+    def many(tx, items):
+        calls.append(len(items))
+        return [entry.seq for entry in entries.append_many(tx, items)]
+
+    async def story():
+        new = [entries.NewEntry("lwa", Kind.COMMAND, "c", {}, float(n)) for n in range(300)]
+        return await asyncio.gather(*(bench.log.write_with_others(many, one) for one in new))
+
+    seqs = asyncio.run(story())
+    assert seqs == list(range(1, 301))
+    assert sum(calls) == 300
+    assert len(calls) < 300
+    logged = bench.read(lambda c: entries.after(c, "lwa", 0, 1000))
+    assert [entry.command_mjd for entry in logged] == list(range(300))
+
+
+def test_what_was_peeked_at_holds_until_anybody_commits(bench, tmp_path):
+    def newest():
+        return asyncio.run(bench.log.peek("key", lambda c: entries.newest(c, "lwa")))
+
+    assert newest() is None
+    first = bench.do(put)
+    assert newest() == first
+    assert newest() is newest()
+    with sqlite3.connect(tmp_path / "log0.sqlite") as another_process:
+        another_process.execute("UPDATE entries SET command = 'changed'")
+    assert newest().command == "changed"

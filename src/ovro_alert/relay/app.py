@@ -92,7 +92,7 @@ async def _sweep(relay: RelayState) -> None:
         await asyncio.sleep(SWEEP_S)
         try:
             now = relay.clock()
-            if await relay.log.peek(lambda connection: command_log.is_due(connection, now)):  # noqa: B023
+            if await relay.log.read(lambda connection: command_log.is_due(connection, now)):  # noqa: B023
                 await relay.log.write(command_log.sweep)
         except Exception:
             logger.exception("looking for passed deadlines failed; it is tried again")

@@ -43,7 +43,9 @@ class ReportBody(BaseModel):
 async def get_command(command_id: int, request: Request) -> Any:
     """One command as it stands."""
     log = state_of(request).log
-    return await log.peek(lambda connection: to_entry(commands.find(connection, command_id)))
+    return await log.peek(
+        ("command", command_id), lambda connection: to_entry(commands.find(connection, command_id))
+    )
 
 
 @router.post("/{command_id}/claim", response_model=ClaimAnswer, openapi_extra=documented(ClaimBody))

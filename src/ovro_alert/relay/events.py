@@ -32,7 +32,7 @@ async def get_feed(request: Request, after: After = 0, wait: Wait = 0) -> dict[s
     state = state_of(request)
     found = await state.bell.follow(
         FEED,
-        lambda: state.log.peek(lambda connection: feed.after(connection, after, PAGE)),
+        lambda: state.log.peek(("feed", after), lambda connection: feed.after(connection, after, PAGE)),
         min(wait, state.settings.max_wait_s),
     )
     return {"entries": found, "next": found[-1]["n"] if found else after}

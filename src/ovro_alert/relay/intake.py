@@ -11,6 +11,7 @@ from ovro_alert.people.summary import summary
 from ovro_alert.policy.decide import Decision, History, Sent, Verdict, decide
 from ovro_alert.policy.rules import Policy
 from ovro_alert.store import alerts, commands, entries, events
+from ovro_alert.store.entries import NewEntry
 from ovro_alert.store.log import Transaction
 
 
@@ -72,13 +73,15 @@ def _say(tx: Transaction, alert: Alert, event_id: str, said: Said) -> Entry:
     """Puts the alert into its sender's slot, where clients of today look for it."""
     return entries.append(
         tx,
-        alert.source,
-        Kind.EVENT,
-        said.command,
-        said.args,
-        said.command_mjd,
-        event_id=event_id,
-        alert_id=alert.alert_id,
+        NewEntry(
+            alert.source,
+            Kind.EVENT,
+            said.command,
+            said.args,
+            said.command_mjd,
+            event_id=event_id,
+            alert_id=alert.alert_id,
+        ),
     )
 
 
@@ -89,9 +92,8 @@ def _sent(one: events.Sent) -> Sent:
 def _carry_out(tx: Transaction, decision: Decision, alert: Alert, event_id: str) -> list[int]:
     for command_id in decision.cancels:
         commands.cancel(tx, command_id, f"retracted by {alert.alert_id}")
-    return [
-        entries.append(
-            tx,
+    new = [
+        NewEntry(
             command.slot,
             Kind.COMMAND,
             command.command,
@@ -101,6 +103,7 @@ def _carry_out(tx: Transaction, decision: Decision, alert: Alert, event_id: str)
             alert_id=alert.alert_id,
             rule=decision.rule,
             deadline=command.deadline,
-        ).id
+        )
         for command in decision.commands
     ]
+    return [entry.id for entry in entries.append_many(tx, new)] if new else []

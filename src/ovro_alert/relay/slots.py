@@ -16,6 +16,7 @@ from ovro_alert.relay.settings import SlotKind
 from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
 from ovro_alert.store.alerts import Arrival
+from ovro_alert.store.entries import NewEntry
 
 PAGE = 200
 router = APIRouter(tags=["slots"])
@@ -90,9 +91,8 @@ async def put_slot(slot: str, request: Request) -> Any:
 
 
 async def _keep(state: RelayState, slot: str, put: Put, kind: Kind) -> Entry:
-    return await state.log.write(
-        lambda tx: entries.append(tx, slot, kind, put.command, put.args, put.command_mjd)
-    )
+    new = NewEntry(slot, kind, put.command, put.args, put.command_mjd)
+    return await state.log.write_with_others(entries.append_many, new)
 
 
 async def _say(state: RelayState, slot: str, put: Put, body: bytes) -> Entry:
@@ -113,7 +113,7 @@ async def get_slot(slot: str, request: Request) -> Any:
     """The newest entry of a slot."""
     state = state_of(request)
     _kind_of(slot, state)
-    newest = await state.log.peek(lambda connection: entries.newest(connection, slot))
+    newest = await state.log.peek(("newest", slot), lambda connection: entries.newest(connection, slot))
     read_mjd = to_mjd(state.clock())
     if newest is None:
         return {"read_mjd": read_mjd, "command": None, "command_mjd": None}
@@ -130,7 +130,9 @@ async def get_commands(slot: str, request: Request, after: After = 0, wait: Wait
     _kind_of(slot, state)
     found = await state.bell.follow(
         slot,
-        lambda: state.log.peek(lambda connection: entries.after(connection, slot, after, PAGE)),
+        lambda: state.log.peek(
+            ("after", slot, after), lambda connection: entries.after(connection, slot, after, PAGE)
+        ),
         min(wait, state.settings.max_wait_s),
     )
     return {"commands": found, "next": found[-1].seq if found else after}

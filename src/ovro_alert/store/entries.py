@@ -1,6 +1,8 @@
 """The slots' logs: appending to one and following it."""
 
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -22,47 +24,64 @@ AFTER = ON_WIRE.where(entries.c.seq > bindparam("after")).order_by(entries.c.seq
 ADD = insert(entries)
 
 
-def append(
-    tx: Transaction,
-    slot: str,
-    kind: Kind,
-    command: str,
-    args: Mapping[str, Any],
-    command_mjd: float,
-    *,
-    event_id: str | None = None,
-    alert_id: str | None = None,
-    rule: str | None = None,
-    deadline: datetime | None = None,
-) -> Entry:
-    """Puts an entry at the end of a slot's log; a command is queued there, and the feed says so."""
-    entry = Entry(
-        # Numbered in this log and marked with it: a log begun anew gives no id that a telescope has seen.
-        id=tx.log_mark << 32 | numbers.next_number(tx, numbers.ENTRIES),
-        seq=numbers.next_number(tx, f"slot:{slot}"),
-        slot=slot,
-        kind=kind,
-        command=command,
-        args=dict(args),
-        command_mjd=command_mjd,
-        state=State.QUEUED if kind is Kind.COMMAND else None,
-        event_id=event_id,
-        deadline=deadline,
-    )
-    row = entry.model_dump() | {"alert_id": alert_id, "rule": rule, "queued_at": tx.now}
-    tx.connection.execute(ADD, row)
-    tx.changed.add(slot)
-    if kind is Kind.COMMAND:
-        data = entry.model_dump(mode="json", include={"slot", "seq", "command", "args", "deadline"})
-        feed.append(
-            tx,
-            feed.Happened.QUEUED,
-            data | {"rule": rule},
-            event_id=event_id,
-            alert_id=alert_id,
-            command_id=entry.id,
+@dataclass(frozen=True)
+class NewEntry:
+    """What is put at the end of a slot's log."""
+
+    slot: str
+    kind: Kind
+    command: str
+    args: Mapping[str, Any]
+    command_mjd: float
+    event_id: str | None = None
+    alert_id: str | None = None
+    rule: str | None = None
+    deadline: datetime | None = None
+
+
+def append(tx: Transaction, new: NewEntry) -> Entry:
+    """Puts an entry at the end of its slot's log."""
+    return append_many(tx, [new])[0]
+
+
+def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
+    """Puts entries at the ends of their slots' logs, in order; commands are queued, and the feed says so."""
+    seqs = {
+        slot: iter(numbers.next_numbers(tx, f"slot:{slot}", count))
+        for slot, count in Counter(one.slot for one in new).items()
+    }
+    appended = [
+        Entry.model_construct(
+            # Numbered in this log and marked with it: a log begun anew gives no id that a telescope has seen.
+            id=tx.log_mark << 32 | number,
+            seq=next(seqs[one.slot]),
+            slot=one.slot,
+            kind=one.kind,
+            command=one.command,
+            args=dict(one.args),
+            command_mjd=one.command_mjd,
+            state=State.QUEUED if one.kind is Kind.COMMAND else None,
+            event_id=one.event_id,
+            deadline=one.deadline,
         )
-    return entry
+        for number, one in zip(numbers.next_numbers(tx, numbers.ENTRIES, len(new)), new, strict=True)
+    ]
+    rows = [
+        {**vars(entry), "alert_id": one.alert_id, "rule": one.rule, "queued_at": tx.now}
+        for entry, one in zip(appended, new, strict=True)
+    ]
+    tx.connection.execute(ADD, rows)
+    tx.changed |= seqs.keys()
+    if queued := [_told(row) for row in rows if row["state"]]:
+        feed.append_many(tx, feed.Happened.QUEUED, queued)
+    return appended
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A queued command as the feed tells of it."""
+    data = {name: row[name] for name in ("slot", "seq", "command", "args", "deadline", "rule")}
+    ids = {"event_id": row["event_id"], "alert_id": row["alert_id"], "command_id": row["id"]}
+    return ids | {"data": data}
 
 
 def to_entry(row: RowMapping) -> Entry:

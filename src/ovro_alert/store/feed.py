@@ -36,12 +36,18 @@ def append(
     command_id: int | None = None,
 ) -> int:
     """Adds to the feed; returns its number there."""
-    n = numbers.next_number(tx, numbers.FEED)
-    row = {"n": n, "at": tx.now, "kind": kind, "data": dict(data)}
     about = {"event_id": event_id, "alert_id": alert_id, "command_id": command_id}
-    tx.connection.execute(ADD, row | about)
+    return append_many(tx, kind, [about | {"data": dict(data)}])[0]
+
+
+def append_many(tx: Transaction, kind: Happened, rows: list[dict[str, Any]]) -> range:
+    """Adds many of a kind, each with its ids and `data`; returns their numbers."""
+    taken = numbers.next_numbers(tx, numbers.FEED, len(rows))
+    tx.connection.execute(
+        ADD, [{"n": n, "at": tx.now, "kind": kind, **row} for n, row in zip(taken, rows, strict=True)]
+    )
     tx.changed.add(numbers.FEED)
-    return n
+    return taken
 
 
 def after(connection: Connection, n: int, limit: int) -> list[dict[str, Any]]:

@@ -8,10 +8,11 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby, repeat
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
@@ -20,9 +21,11 @@ from sqlalchemy.exc import OperationalError
 from ovro_alert.store.engine import make_engine, migrate
 from ovro_alert.store.schema import counters
 
+S = TypeVar("S")
 T = TypeVar("T")
 BATCH = 256  # writes in one commit; bounds how long the first of them waits
 READERS = 8
+PEEKED = 10_000  # results kept until the next commit
 logger = logging.getLogger(__name__)
 
 
@@ -46,8 +49,15 @@ class Transaction:
 
 @dataclass
 class _Write:
-    job: Callable[[Transaction], Any]
+    """One write that waits; those with the same `many` that wait together are one call of it."""
+
+    many: Callable[[Transaction, list[Any]], list[Any]]
+    item: Any
     future: "Future[Any]"
+
+
+def _one(tx: Transaction, jobs: list[Callable[[Transaction], Any]]) -> list[Any]:
+    return [job(tx) for job in jobs]
 
 
 class Log:
@@ -72,6 +82,10 @@ class Log:
             self._mark = connection.execute(mark).scalar_one()
         # A file on this machine is read sooner than a thread is woken.
         self._reads_here = self._reading.dialect.name == "sqlite"
+        self._peeked: dict[Hashable, Any] = {}
+        self._version: object = None
+        if self._reads_here:
+            self._versions = self._reading.raw_connection().cursor()
         self._readers = ThreadPoolExecutor(READERS, "log-read")
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_for_ever, name="log-write", daemon=True)
@@ -84,17 +98,41 @@ class Log:
             Unavailable: the database refused; nothing was written.
             Exception: whatever the job itself raised; nothing of it was written.
         """
-        future: Future[T] = Future()
-        self._waiting.put(_Write(job, future))
-        return await asyncio.wrap_future(future)
+        result: T = await self._put(_Write(_one, job, Future()))
+        return result
+
+    async def write_with_others(self, many: Callable[[Transaction, list[S]], list[T]], item: S) -> T:
+        """As `write`, of an item that `many` writes in one go with all of its kind that wait together.
+
+        `many` gives a result an item, in their order, and fails for all of them or for none.
+        """
+        result: T = await self._put(_Write(many, item, Future()))
+        return result
+
+    async def _put(self, write: _Write) -> Any:
+        self._waiting.put(write)
+        return await asyncio.wrap_future(write.future)
 
     async def read(self, job: Callable[[Connection], T]) -> T:
         """Runs a job on a connection that sees all that was committed and never waits for the writer."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
-    async def peek(self, job: Callable[[Connection], T]) -> T:
-        """As `read`, for a job of a few rows by an index, which may hold up the event loop so long."""
-        return self._read(job) if self._reads_here else await self.read(job)
+    async def peek(self, key: Hashable, job: Callable[[Connection], T]) -> T:
+        """As `read`, for a job of a few rows by an index, whose result `key` names until the next commit.
+
+        Where the database is a file on this machine its own counter of commits, by whatever process, says
+        whether what was read before still holds; the result is shared and must not be changed.
+        """
+        if not self._reads_here:
+            return await self.read(job)
+        version = self._versions.execute("PRAGMA data_version").fetchone()
+        if version != self._version or len(self._peeked) > PEEKED:
+            self._version = version
+            self._peeked.clear()
+        if key not in self._peeked:
+            self._peeked[key] = self._read(job)
+        found: T = self._peeked[key]
+        return found
 
     def _read(self, job: Callable[[Connection], T]) -> T:
         with self._reading.connect() as connection:
@@ -105,6 +143,8 @@ class Log:
         self._waiting.put(None)
         self._writer.join()
         self._readers.shutdown()
+        if self._reads_here:
+            self._versions.connection.close()
         self._writing.dispose()
         self._reading.dispose()
 
@@ -128,16 +168,18 @@ class Log:
         changed: set[str] = set()
         try:
             with self._writing.begin() as connection:
-                for write in batch:
+                for together in _together(batch):
                     tx = Transaction(connection, self._clock(), self._mark)
+                    items, futures = [one.item for one in together], [one.future for one in together]
                     try:
                         with connection.begin_nested():
-                            answers.append((write.future, write.job(tx), None))
+                            results = together[0].many(tx, items)
+                        answers += zip(futures, results, repeat(None), strict=False)
                         changed |= tx.changed
                     except OperationalError:
                         raise  # the database itself: the whole batch is lost
                     except Exception as error:
-                        answers.append((write.future, None, error))
+                        answers += zip(futures, repeat(None), repeat(error), strict=False)
         except Exception as error:
             logger.error("the log could not be written: %s", error)
             for write in batch:
@@ -150,3 +192,12 @@ class Log:
                 future.set_exception(failure)
         if changed:
             self._on_commit(changed)
+
+
+def _together(batch: list[_Write]) -> Iterator[list[_Write]]:
+    """The writes of a batch in order, runs of one kind together; jobs of no kind stand alone."""
+    for many, run in groupby(batch, key=lambda write: write.many):
+        if many is _one:
+            yield from ([write] for write in run)
+        else:
+            yield list(run)

@@ -14,16 +14,21 @@ FEED = "feed"
 STEP = (
     update(counters)
     .where(counters.c.name == bindparam("which"))
-    .values(value=counters.c.value + 1)
+    .values(value=counters.c.value + bindparam("step"))
     .returning(counters.c.value)
 )
 BEGIN = insert(counters)
 
 
 def next_number(tx: Transaction, name: str) -> int:
-    """The next number of a counter, from 1. The row stays locked until the commit: no gaps, no overtaking."""
-    number = tx.connection.execute(STEP, {"which": name}).scalar()
-    if number is None:
-        tx.connection.execute(BEGIN, {"name": name, "value": 1})
-        return 1
-    return int(number)
+    """The next number of a counter, from 1."""
+    return next_numbers(tx, name, 1)[0]
+
+
+def next_numbers(tx: Transaction, name: str, count: int) -> range:
+    """The next so many of a counter. Its row stays locked until the commit: no gaps, no overtaking."""
+    last = tx.connection.execute(STEP, {"which": name, "step": count}).scalar()
+    if last is None:
+        tx.connection.execute(BEGIN, {"name": name, "value": count})
+        last = count
+    return range(last - count + 1, last + 1)
