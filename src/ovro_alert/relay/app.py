@@ -17,7 +17,7 @@ from fastapi_offline import FastAPIOffline
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
-from ovro_alert.relay import alerts, commands, events, slots
+from ovro_alert.relay import alerts, commands, events, following, slots
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
@@ -61,6 +61,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         static_url=DOCS_ASSETS,
     )
     logging.getLogger("uvicorn.access").addFilter(HideKeys())
+    slots.add_to(app)
 
     @app.get("/", include_in_schema=False)
     async def root() -> RedirectResponse:
@@ -71,8 +72,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         """That the relay is alive; needs no key."""
         return {"status": "ok"}
 
-    # The slots come last: their paths would match everybody's.
-    for router in (alerts.router, commands.router, events.router, slots.router):
+    for router in (alerts.router, commands.router, events.router, following.router):
         app.include_router(router)
     app.add_middleware(RequireKey, key=settings.key.get_secret_value())
     describe = app.openapi

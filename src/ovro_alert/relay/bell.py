@@ -30,7 +30,7 @@ class Bell:
         for topic in topics & self._next.keys():
             self._next.pop(topic).set_result(None)
 
-    async def follow(self, topic: str, read: Callable[[], Awaitable[list[T]]], wait: float) -> list[T]:
+    async def follow(self, topic: str, read: Callable[[], Awaitable[T]], wait: float) -> T:
         """What `read` finds, waiting up to `wait` s for the topic's bell while that is nothing."""
         until = self._loop.time() + wait
         while True:

@@ -3,16 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request, Response
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
+from ovro_alert.relay.following import After, Wait
 from ovro_alert.relay.hops import hops
-from ovro_alert.relay.slots import After, Wait
 from ovro_alert.relay.state import state_of
 from ovro_alert.store import events, feed, setaside
 from ovro_alert.store.numbers import FEED
 
 PAGE = 200
 Limit = Annotated[int, Query(ge=1, le=1000)]
+SetAsideNumber = Annotated[int, Path(ge=0, lt=2**63)]
 ALERT_FIELDS = (
     "alert_id source role alert_type summary transport arrived_at received_at logged_at body".split()  # noqa: SIM905
 )
@@ -73,7 +74,7 @@ async def get_setaside(request: Request, limit: Limit = 100) -> dict[str, Any]:
 
 
 @router.get("/setaside/{n}/raw", response_class=Response)
-async def get_setaside_raw(n: int, request: Request) -> Response:
+async def get_setaside_raw(n: SetAsideNumber, request: Request) -> Response:
     """The bytes that were set aside; of a body that was too large, their beginning."""
     content = await state_of(request).log.read(lambda connection: setaside.content(connection, n))
     if content is None:

@@ -18,7 +18,9 @@ class SlotKind(StrEnum):
 
 
 # Paths of the relay's own, that no slot may be named as.
-RESERVED = frozenset({"alerts", "commands", "docs", "events", "feed", "healthz", "openapi.json", "setaside"})
+RESERVED = frozenset(
+    "alerts commands docs events feed healthz metrics openapi.json readyz setaside".split()  # noqa: SIM905
+)
 SENDERS = (
     "ligo chime casm gcn flarescope swift fermi maxi einstein_probe icecube svom lsst".split()  # noqa: SIM905
 )

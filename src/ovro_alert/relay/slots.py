@@ -1,9 +1,13 @@
-"""The slots: the protocol of today (newest value, PUT and GET), and each slot's whole log to follow."""
+"""The slots in the protocol of today: PUT a value, GET the newest."""
 
-from typing import Annotated, Any
+import re
+from typing import Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+import orjson
+from fastapi import FastAPI, HTTPException, Request, Response
 from pydantic import BaseModel
+from sqlalchemy import Connection
+from starlette.convertors import Convertor, register_url_convertor
 
 from ovro_alert.alert import Finite
 from ovro_alert.command import Entry, Kind, to_mjd
@@ -12,17 +16,28 @@ from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.alerts import set_aside
 from ovro_alert.relay.body import Invalid, TooLarge, documented, parse, read_body, said
 from ovro_alert.relay.intake import Said, take
-from ovro_alert.relay.settings import SlotKind
+from ovro_alert.relay.settings import RESERVED, SlotKind
 from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
 from ovro_alert.store.alerts import Arrival
 from ovro_alert.store.entries import NewEntry
 
-PAGE = 200
-router = APIRouter(tags=["slots"])
+JSON = "application/json"
 
-After = Annotated[int, Query(ge=0, le=2**62)]
-Wait = Annotated[float, Query(ge=0, allow_inf_nan=False)]
+
+class SlotConvertor(Convertor[str]):
+    """A step of a path that is none of the relay's own, so that the slots' routes can be tried first."""
+
+    regex = rf"(?!(?:{'|'.join(map(re.escape, sorted(RESERVED)))})(?:/|$))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("slot", SlotConvertor())
 
 
 class Put(BaseModel):
@@ -51,27 +66,35 @@ class PutAnswer(BaseModel):
     event_id: str | None
 
 
-class Commands(BaseModel):
-    commands: list[Entry]
-    next: int
+def add_to(app: FastAPI) -> None:
+    """Adds the slots' routes; before all others, for telescopes wait for these."""
+    app.add_api_route(
+        "/{slot:slot}",
+        put_slot,
+        methods=["PUT"],
+        response_model=PutAnswer,
+        openapi_extra=documented(Put),
+        tags=["slots"],
+    )
+    app.add_api_route("/{slot:slot}", get_slot, methods=["GET"], response_model=Newest, tags=["slots"])
 
 
-def _kind_of(slot: str, state: RelayState) -> SlotKind:
+def kind_of(slot: str, state: RelayState) -> SlotKind:
+    """Whose slot it is; 404 where there is none."""
     kind = state.settings.slots.get(slot)
     if kind is None:
         raise HTTPException(404, f"there is no slot {slot!r}: there are {', '.join(state.settings.slots)}")
     return kind
 
 
-@router.put("/{slot}", response_model=PutAnswer, openapi_extra=documented(Put))
-async def put_slot(slot: str, request: Request) -> Any:
+async def put_slot(slot: str, request: Request) -> Response:
     """Puts a command to a telescope, or what a sender has seen, which becomes an alert as well.
 
     In a slot that is both, `observation`, `event` and `test` are the sender's words. Another word of a sender
     is kept in its slot and is no alert.
     """
     state = state_of(request)
-    kind = _kind_of(slot, state)
+    kind = kind_of(slot, state)
     try:
         body = await read_body(request, state.settings.max_body_bytes)
     except TooLarge as error:
@@ -87,7 +110,8 @@ async def put_slot(slot: str, request: Request) -> Any:
         reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.reasons]
         number = await set_aside(state, body, len(body), reasons, f"slot:{slot}", {"via": "put"})
         raise Invalid(error.reasons, number) from error
-    return entry.model_dump(include=set(PutAnswer.model_fields))
+    answer = {name: getattr(entry, name) for name in PutAnswer.model_fields}
+    return Response(orjson.dumps(answer), media_type=JSON)
 
 
 async def _keep(state: RelayState, slot: str, put: Put, kind: Kind) -> Entry:
@@ -108,31 +132,18 @@ async def _say(state: RelayState, slot: str, put: Put, body: bytes) -> Entry:
     return taken.entry
 
 
-@router.get("/{slot}", response_model=Newest, response_model_exclude_unset=True)
-async def get_slot(slot: str, request: Request) -> Any:
+async def get_slot(slot: str, request: Request) -> Response:
     """The newest entry of a slot."""
     state = state_of(request)
-    _kind_of(slot, state)
-    newest = await state.log.peek(("newest", slot), lambda connection: entries.newest(connection, slot))
-    read_mjd = to_mjd(state.clock())
-    if newest is None:
-        return {"read_mjd": read_mjd, "command": None, "command_mjd": None}
-    return {"read_mjd": read_mjd} | newest.model_dump(include={"command", "command_mjd", "args"})
+    kind_of(slot, state)
+    newest = await state.log.peek(("newest", slot), lambda connection: _newest(connection, slot))
+    return Response(b'{"read_mjd":%r,%s' % (to_mjd(state.clock()), newest), media_type=JSON)
 
 
-@router.get("/{slot}/commands", response_model=Commands)
-async def get_commands(slot: str, request: Request, after: After = 0, wait: Wait = 0) -> Any:
-    """The slot's log after number `after`, waiting up to `wait` seconds while there is nothing.
-
-    `next` is the number to ask after then. At most 200 entries are given at a time.
-    """
-    state = state_of(request)
-    _kind_of(slot, state)
-    found = await state.bell.follow(
-        slot,
-        lambda: state.log.peek(
-            ("after", slot, after), lambda connection: entries.after(connection, slot, after, PAGE)
-        ),
-        min(wait, state.settings.max_wait_s),
-    )
-    return {"commands": found, "next": found[-1].seq if found else after}
+def _newest(connection: Connection, slot: str) -> bytes:
+    """The newest entry as its answer ends, the same until the next commit."""
+    entry = entries.newest(connection, slot)
+    said: dict[str, Any] = {"command": None, "command_mjd": None}
+    if entry is not None:
+        said = {"command": entry.command, "command_mjd": entry.command_mjd, "args": entry.args}
+    return orjson.dumps(said)[1:]
