@@ -225,6 +225,11 @@ def test_a_body_that_is_too_large_is_refused_and_its_beginning_kept(client):
 
 
 def test_an_unreadable_word_of_the_transport_harms_nothing(client, story):
-    for word in ("{", "[]", '{"arrived": "yesterday"}', '{"arrived": 1e400}'):
+    words = ["{", "[]", '{"arrived": "yesterday"}', '{"arrived": 1e400}', '{"offset": 18446744073709551616}']
+    words += ['{"topic": "\\ud800"}', '{"topic": "\\u0000"}', f'{{"a": {"[" * 5000}{"]" * 5000}}}']
+    words += [
+        f'{{"arrived": "{when}"}}' for when in ("0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00")
+    ]
+    for word in words:
         answer = post(client, story["chime-repeater"].raw, headers={"X-Alert-Transport": word})
         assert answer.status_code == 200

@@ -74,3 +74,18 @@ def test_a_report_of_what_is_not_the_clients_to_say(client, command, state):
     token = claim(client, command).json()["token"]
     assert report(client, command, token, state).status_code == 409
     assert report(client, command, token, "flying").status_code == 422
+
+
+@pytest.mark.parametrize("detail", [5, -1.5e39, True, "5", "", [1], None])
+def test_any_json_may_be_said_of_a_command(client, command, detail):
+    token = claim(client, command).json()["token"]
+    for state in ("running", "done"):
+        assert report(client, command, token, state, detail).status_code == 200
+    assert client.get("/feed").json()["entries"][-1]["data"]["detail"] == detail
+
+
+@pytest.mark.parametrize("number", [-1, 2**63, 10**40])
+def test_a_number_that_no_command_can_have_is_refused(client, number):
+    assert client.get(f"/commands/{number}").status_code == 422
+    assert claim(client, number).status_code == 422
+    assert client.get(f"/setaside/{number}/raw").status_code == 422

@@ -1,7 +1,6 @@
 """Alerts in: `POST /alerts`; and their raw bytes out."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ovro_alert import formats
 from ovro_alert.alert import Alert, Utc
+from ovro_alert.formats.strict_json import loads
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.body import Invalid, TooLarge, read_body, said
 from ovro_alert.relay.intake import take
@@ -102,20 +102,19 @@ async def _read(content: bytes, format: str | None) -> Alert:
 
 
 def _transport(header: str | None) -> dict[str, Any]:
-    """What the header says; of one that is not a JSON object, that."""
+    """What the header says; of one that is not a JSON object that the log can keep, that."""
     if header is None:
         return {"via": "http"}
     try:
-        known = json.loads(header)
-    except ValueError:
-        known = None
-    return known if isinstance(known, dict) else {"via": "http", "unreadable": header[:1000]}
+        return loads(header.encode())
+    except Unreadable:
+        return {"via": "http", "unreadable": header[:1000]}
 
 
 def _arrived(transport: Mapping[str, Any]) -> datetime | None:
     try:
         return UTC_MOMENT.validate_python(transport.get("arrived")).astimezone(UTC)
-    except ValidationError:
+    except (ValidationError, OverflowError):  # the latter: an hour of the year 1 or 9999 that UTC has not
         return None
 
 

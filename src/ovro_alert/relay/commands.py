@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
@@ -15,6 +15,7 @@ from ovro_alert.relay.state import state_of
 from ovro_alert.store import commands
 from ovro_alert.store.entries import to_entry
 
+CommandId = Annotated[int, Path(ge=0, lt=2**63)]  # what a database's integer holds
 router = APIRouter(prefix="/commands", tags=["commands"])
 
 
@@ -40,7 +41,7 @@ class ReportBody(BaseModel):
 
 
 @router.get("/{command_id}", response_model=Entry)
-async def get_command(command_id: int, request: Request) -> Any:
+async def get_command(command_id: CommandId, request: Request) -> Any:
     """One command as it stands."""
     log = state_of(request).log
     return await log.peek(
@@ -50,7 +51,7 @@ async def get_command(command_id: int, request: Request) -> Any:
 
 @router.post("/{command_id}/claim", response_model=ClaimAnswer, openapi_extra=documented(ClaimBody))
 async def claim(
-    command_id: int, request: Request, body: Annotated[ClaimBody, Depends(json_body(ClaimBody))]
+    command_id: CommandId, request: Request, body: Annotated[ClaimBody, Depends(json_body(ClaimBody))]
 ) -> Any:
     """Gives a command to one client until its lease runs out; 409 while it is another's, or over."""
     lease = timedelta(seconds=body.lease_s)
@@ -64,7 +65,7 @@ async def claim(
 
 @router.post("/{command_id}/report", response_model=Entry, openapi_extra=documented(ReportBody))
 async def report(
-    command_id: int, request: Request, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
+    command_id: CommandId, request: Request, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
 ) -> Any:
     """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless."""
     return await state_of(request).log.write(

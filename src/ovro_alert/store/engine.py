@@ -18,7 +18,7 @@ def make_engine(url: str | URL, *, writes: bool) -> Engine:
         ValueError: the URL cannot be used for a log, and why.
     """
     parsed = make_url(url)
-    options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": orjson.loads}
+    options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": _loads}
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, **options)
     if not parsed.database or parsed.database == ":memory:":
@@ -56,3 +56,8 @@ def migrate(url: str | URL) -> None:
 
 def _dumps(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+
+
+def _loads(kept: Any) -> Any:
+    """SQLite gives a JSON column back as a number where the JSON is one (its column affinity is NUMERIC)."""
+    return kept if isinstance(kept, int | float) else orjson.loads(kept)
