@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from databases import new_databases
 from support import RunningRelay
 
 ROOT = Path(__file__).parents[1]
@@ -27,3 +28,13 @@ def relay(tmp_path: Path) -> Iterator[RunningRelay]:
     running.start()
     yield running
     running.stop()
+
+
+@pytest.fixture
+def postgres_urls() -> Iterator[Iterator[str]]:
+    """URLs of new databases on the PostgreSQL server that these tests were given, one after the other."""
+    server = os.environ.get("OVRO_ALERT_TEST_POSTGRES")
+    if not server:
+        pytest.skip("no PostgreSQL: set OVRO_ALERT_TEST_POSTGRES to what `deploy/dev/postgres start` prints")
+    with new_databases(server) as urls:
+        yield urls

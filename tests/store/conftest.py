@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,12 +50,33 @@ class Bench:
 
 
 @pytest.fixture
-def new_bench(tmp_path: Path) -> Iterator[Callable[[], Bench]]:
+def sqlite_urls(tmp_path: Path) -> Iterator[str]:
+    """URLs of new databases in files, one after the other."""
+    return (f"sqlite:///{tmp_path / f'log{n}.sqlite'}" for n in count())
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_urls(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URLs of new databases, one after the other. What uses them is tried on both engines."""
+    urls: Iterator[str] = request.getfixturevalue(f"{request.param}_urls")
+    return urls
+
+
+@pytest.fixture
+def sqlite_bench(sqlite_urls: Iterator[str]) -> Iterator[Bench]:
+    """A log on SQLite, in `log0.sqlite`."""
+    bench = Bench(next(sqlite_urls))
+    yield bench
+    bench.log.close()
+
+
+@pytest.fixture
+def new_bench(database_urls: Iterator[str]) -> Iterator[Callable[[], Bench]]:
     """Makes logs, each on a database of its own."""
     made: list[Bench] = []
 
     def new() -> Bench:
-        made.append(Bench(f"sqlite:///{tmp_path / f'log{len(made)}.sqlite'}"))
+        made.append(Bench(next(database_urls)))
         return made[-1]
 
     yield new

@@ -10,17 +10,21 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 
+from ovro_alert.store.postgres import make_postgres_engine
+
 
 def make_engine(url: str | URL, *, writes: bool) -> Engine:
-    """An engine on the log; on SQLite one that `writes` takes the write lock when a transaction begins.
+    """An engine on the log; one that `writes` takes the write lock when a transaction begins.
 
     Raises
         ValueError: the URL cannot be used for a log, and why.
     """
     parsed = make_url(url)
     options: dict[str, Any] = {"json_serializer": _dumps, "json_deserializer": _loads}
+    if parsed.get_backend_name() == "postgresql":
+        return make_postgres_engine(parsed, writes=writes, **options)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, **options)
+        raise ValueError("OVRO_ALERT_DATABASE_URL: the log is kept by SQLite or by PostgreSQL")
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError("OVRO_ALERT_DATABASE_URL: a log in memory would not survive; name a file")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

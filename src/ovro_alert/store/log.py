@@ -9,16 +9,18 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Hashable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby, repeat
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from ovro_alert.store.engine import make_engine, migrate
+from ovro_alert.store.postgres import Others
 from ovro_alert.store.schema import counters
 
 S = TypeVar("S")
@@ -26,11 +28,12 @@ T = TypeVar("T")
 BATCH = 256  # writes in one commit; bounds how long the first of them waits
 READERS = 8
 PEEKED = 10_000  # results kept until the next commit
+OF_WHAT_IS_WRITTEN = (DataError, IntegrityError)  # errors of it, not of the database
 logger = logging.getLogger(__name__)
 
 
 class Unavailable(Exception):
-    """The database did not take the write: nothing of it is in the log."""
+    """The database did not answer, or did not take the write: nothing was acknowledged."""
 
 
 def utc_now() -> datetime:
@@ -53,7 +56,11 @@ class _Write:
 
     many: Callable[[Transaction, list[Any]], list[Any]]
     item: Any
-    future: "Future[Any]"
+    future: "asyncio.Future[Any]"
+
+
+# The write's future, and its result or why there is none.
+Answer = tuple["asyncio.Future[Any]", Any, BaseException | None]
 
 
 def _one(tx: Transaction, jobs: list[Callable[[Transaction], Any]]) -> list[Any]:
@@ -63,7 +70,8 @@ def _one(tx: Transaction, jobs: list[Callable[[Transaction], Any]]) -> list[Any]
 class Log:
     """The durable log behind a SQLAlchemy URL.
 
-    `on_commit` is called, in the writing thread, with what has changed (slots, and "feed") after each commit.
+    `on_commit` is called with what has changed (slots, and "feed") after each commit, of this process in the
+    writing thread, of others on the same database in one that listens.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class Log:
         self._version: object = None
         if self._reads_here:
             self._versions = self._reading.raw_connection().cursor()
+        self._others = None if self._reads_here else Others(self._reading.url, on_commit)
         self._readers = ThreadPoolExecutor(READERS, "log-read")
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_for_ever, name="log-write", daemon=True)
@@ -98,7 +107,7 @@ class Log:
             Unavailable: the database refused; nothing was written.
             Exception: whatever the job itself raised; nothing of it was written.
         """
-        result: T = await self._put(_Write(_one, job, Future()))
+        result: T = await self._put(_one, job)
         return result
 
     async def write_with_others(self, many: Callable[[Transaction, list[S]], list[T]], item: S) -> T:
@@ -106,15 +115,20 @@ class Log:
 
         `many` gives a result an item, in their order, and fails for all of them or for none.
         """
-        result: T = await self._put(_Write(many, item, Future()))
+        result: T = await self._put(many, item)
         return result
 
-    async def _put(self, write: _Write) -> Any:
-        self._waiting.put(write)
-        return await asyncio.wrap_future(write.future)
+    def _put(self, many: Callable[[Transaction, list[Any]], list[Any]], item: Any) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.put(_Write(many, item, future))
+        return future
 
     async def read(self, job: Callable[[Connection], T]) -> T:
-        """Runs a job on a connection that sees all that was committed and never waits for the writer."""
+        """Runs a job on a connection that sees all that was committed and never waits for the writer.
+
+        Raises
+            Unavailable: the database does not answer.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, job)
 
     async def peek(self, key: Hashable, job: Callable[[Connection], T]) -> T:
@@ -135,13 +149,20 @@ class Log:
         return found
 
     def _read(self, job: Callable[[Connection], T]) -> T:
-        with self._reading.connect() as connection:
-            return job(connection)
+        try:
+            with self._reading.connect() as connection:
+                return job(connection)
+        except DataError:
+            raise  # what was asked for cannot be in any database
+        except DBAPIError as error:
+            raise Unavailable(str(error)) from error
 
     def close(self) -> None:
         """Writes what is waiting, then lets go of the database."""
         self._waiting.put(None)
         self._writer.join()
+        if self._others:
+            self._others.close()
         self._readers.shutdown()
         if self._reads_here:
             self._versions.connection.close()
@@ -164,7 +185,7 @@ class Log:
 
     def _write(self, batch: list[_Write]) -> None:
         """Commits a batch, then answers each of its writes."""
-        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        answers: list[Answer] = []
         changed: set[str] = set()
         try:
             with self._writing.begin() as connection:
@@ -176,22 +197,39 @@ class Log:
                             results = together[0].many(tx, items)
                         answers += zip(futures, results, repeat(None), strict=False)
                         changed |= tx.changed
-                    except OperationalError:
-                        raise  # the database itself: the whole batch is lost
                     except Exception as error:
+                        if isinstance(error, DBAPIError) and not isinstance(error, OF_WHAT_IS_WRITTEN):
+                            raise  # the database itself: the whole batch is lost
                         answers += zip(futures, repeat(None), repeat(error), strict=False)
+                if self._others and changed:
+                    self._others.tell(connection, changed)
         except Exception as error:
             logger.error("the log could not be written: %s", error)
-            for write in batch:
-                write.future.set_exception(Unavailable(str(error)))
-            return
-        for future, result, failure in answers:
-            if failure is None:
-                future.set_result(result)
-            else:
-                future.set_exception(failure)
+            answers = [(write.future, None, Unavailable(str(error))) for write in batch]
+            changed.clear()
+        _answer(answers)
         if changed:
             self._on_commit(changed)
+
+
+def _answer(answers: list[Answer]) -> None:
+    """Gives each write its answer: each event loop is woken once, however many of its writes there are."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Answer]] = {}
+    for answer in answers:
+        by_loop.setdefault(answer[0].get_loop(), []).append(answer)
+    for loop, its in by_loop.items():
+        with suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            loop.call_soon_threadsafe(_resolve, its)
+
+
+def _resolve(answers: list[Answer]) -> None:
+    for future, result, failure in answers:
+        if future.done():  # whoever waited has gone; what was written stays
+            continue
+        if failure is None:
+            future.set_result(result)
+        else:
+            future.set_exception(failure)
 
 
 def _together(batch: list[_Write]) -> Iterator[list[_Write]]:
