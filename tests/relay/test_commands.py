@@ -47,8 +47,46 @@ def test_a_second_client_is_refused_with_the_reason(client, command, clock):
     assert report(client, command, second["token"], "failed").status_code == 409
 
 
+def cancel(client, command, reason="the target has set"):
+    return client.post(f"/commands/{command}/cancel", json={"reason": reason})
+
+
+def test_a_cancelled_command_is_refused_to_its_client_with_the_state(client, command):
+    held = claim(client, command).json()
+    assert cancel(client, command).json()["state"] == "cancelled"
+    for answer in (
+        claim(client, command, token=held["token"]),
+        report(client, command, held["token"], "running"),
+        claim(client, command, "b"),
+        cancel(client, command),
+    ):
+        assert (answer.status_code, answer.json()["state"]) == (409, "cancelled")
+    told = client.get("/feed").json()["entries"][-1]
+    assert (told["kind"], told["command_id"], told["data"]["reason"]) == (
+        "cancelled",
+        command,
+        "the target has set",
+    )
+
+
+def test_what_runs_is_not_cancelled(client, command):
+    token = claim(client, command).json()["token"]
+    report(client, command, token, "running")
+    refused = cancel(client, command)
+    assert (refused.status_code, refused.json()["state"]) == (409, "running")
+    assert report(client, command, token, "done").json()["state"] == "done"
+
+
+def test_a_cancel_says_why(client, command):
+    answer = client.post(f"/commands/{command}/cancel", json={"reason": ""})
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["reason"])
+    said = client.put("/chime", json=PUT | {"command": "hello"}).json()["id"]
+    assert cancel(client, said).status_code == 409
+
+
 def test_an_unknown_command_is_not_found(client):
     assert claim(client, 1).status_code == 404
+    assert cancel(client, 1).status_code == 404
     assert report(client, 1, 1, "done").status_code == 404
     assert client.get("/commands/1").status_code == 404
 

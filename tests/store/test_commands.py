@@ -1,14 +1,16 @@
 """The life of a command in the log, driven by a clock."""
 
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from sqlalchemy import update
 
-from ovro_alert.command import Kind, State, is_over
-from ovro_alert.store import commands, entries, feed
+from ovro_alert.command import Kind, State
+from ovro_alert.store import commands, entries, feed, schema
 from ovro_alert.store.commands import Claim, Refused
 
 LEASE = timedelta(seconds=30)
@@ -34,6 +36,17 @@ def report(bench, command_id, token, state, detail=None):
     return bench.do(lambda tx: commands.report(tx, command_id, token, state, detail))
 
 
+def cancel(bench, command_id, reason="x"):
+    return bench.do(lambda tx: commands.cancel(tx, command_id, reason))
+
+
+def is_refused(result, state, *words):
+    assert isinstance(result, Refused), result
+    assert result.state == state
+    assert all(word in str(result) for word in words), str(result)
+    return True
+
+
 def state_of(bench, command_id):
     return State(bench.read(lambda c: commands.find(c, command_id))["state"])
 
@@ -42,14 +55,11 @@ def test_a_claim_is_refused_to_a_second_client_until_its_lease_runs_out(bench, q
     command = queue()
     first = claim(bench, command, "a")
     assert first.expires == bench.now + LEASE
-    refused = claim(bench, command, "b")
-    assert isinstance(refused, Refused)
-    assert "a has claimed it" in str(refused)
+    assert is_refused(claim(bench, command, "b"), State.CLAIMED, "a has claimed it")
     bench.later(30)
     second = claim(bench, command, "b")
     assert second.token > first.token
-    with pytest.raises(Refused, match="token"):
-        report(bench, command, first.token, State.DONE)
+    assert is_refused(report(bench, command, first.token, State.DONE), State.CLAIMED, "token")
     assert report(bench, command, second.token, State.DONE).state is State.DONE
 
 
@@ -107,10 +117,31 @@ def test_a_claim_whose_client_died_before_it_began_is_queued_again(bench, queue)
 def test_a_cancelled_command_is_refused_to_the_client_that_has_claimed_it(bench, queue):
     command = queue()
     held = claim(bench, command)
-    assert bench.do(lambda tx: commands.cancel(tx, command, "retracted"))
-    with pytest.raises(Refused, match="cancelled"):
-        report(bench, command, held.token, State.RUNNING)
-    assert not bench.do(lambda tx: commands.cancel(tx, command, "again"))
+    assert cancel(bench, command, "retracted").state is State.CANCELLED
+    assert is_refused(claim(bench, command, "a", held.token), State.CANCELLED, "cancelled")
+    assert is_refused(report(bench, command, held.token, State.RUNNING), State.CANCELLED, "cancelled")
+    assert is_refused(cancel(bench, command, "again"), State.CANCELLED)
+    last = bench.read(lambda c: feed.after(c, 0, 10))[-1]
+    assert (last["kind"], last["data"]["reason"]) == ("cancelled", "retracted")
+
+
+def test_what_runs_cannot_be_cancelled_any_more(bench, queue):
+    command = queue()
+    held = claim(bench, command)
+    report(bench, command, held.token, State.RUNNING)
+    assert is_refused(cancel(bench, command), State.RUNNING, "running")
+    assert report(bench, command, held.token, State.DONE).state is State.DONE
+
+
+def test_what_time_did_is_the_same_whether_it_was_swept_or_not(bench, queue):
+    command = queue(deadline_s=40)
+    held = claim(bench, command)
+    bench.later(30)  # the lease is over, nobody has looked
+    assert is_refused(report(bench, command, held.token, State.RUNNING), State.QUEUED)
+    assert state_of(bench, command) is State.QUEUED
+    bench.later(10)
+    assert is_refused(cancel(bench, command), State.EXPIRED)
+    assert state_of(bench, command) is State.EXPIRED
 
 
 def test_the_same_report_again_is_the_same_answer_and_is_told_once(bench, queue):
@@ -124,7 +155,9 @@ def test_the_same_report_again_is_the_same_answer_and_is_told_once(bench, queue)
 
 def test_an_event_is_nobodys_to_claim_and_an_unknown_id_is_said_to_be(bench, queue):
     event = queue(kind=Kind.EVENT)
-    assert isinstance(claim(bench, event), Refused)
+    assert is_refused(claim(bench, event), None, "an event")
+    assert is_refused(report(bench, event, 1, State.DONE), None, "an event")
+    assert is_refused(cancel(bench, event), None, "an event")
     with pytest.raises(commands.Unknown):
         claim(bench, 1)
 
@@ -133,43 +166,128 @@ def test_an_event_is_nobodys_to_claim_and_an_unknown_id_is_said_to_be(bench, que
 def test_a_client_cannot_report_what_is_not_its_to_say(bench, queue, state):
     command = queue()
     held = claim(bench, command)
-    with pytest.raises(Refused):
-        report(bench, command, held.token, state)
+    assert is_refused(report(bench, command, held.token, state), State.CLAIMED)
+
+
+@dataclass
+class Model:
+    """A command's life in other words than the code's: what is accepted and when, and what is told."""
+
+    deadline: datetime | None
+    state: str
+    token: int | None = None
+    lease_until: datetime | None = None
+    told: list[str] = field(default_factory=lambda: ["queued"])
+
+    def time_is(self, now):
+        if self.state == "claimed" and self.lease_until <= now:
+            self._goes("queued", "lapsed")
+        if self.state in ("queued", "pending approval") and self.deadline and self.deadline <= now:
+            self._goes("expired", "expired")
+
+    def _goes(self, state, told):
+        self.state = state
+        self.told.append(told)
+        return True
+
+    def claimed(self, now):
+        self.time_is(now)
+        if self.state == "queued":
+            return self._goes("claimed", "claimed")
+        if self.state == "running" and self.lease_until <= now:
+            return self._goes("running", "claimed")
+        return False
+
+    def renewed(self, now, token):
+        self.time_is(now)
+        return self.state in ("claimed", "running") and token == self.token and self.lease_until > now
+
+    def reported(self, now, token, state):
+        self.time_is(now)
+        if token != self.token:
+            return False
+        if self.state == state and state in ("running", "done", "failed", "refused"):
+            return True
+        ends = ("done", "failed", "refused")
+        if (self.state == "claimed" and state in ("running", *ends)) or (
+            self.state == "running" and state in ends
+        ):
+            return self._goes(state, "reported")
+        return False
+
+    def cancelled(self, now):
+        self.time_is(now)
+        return self.state in ("pending approval", "queued", "claimed") and self._goes(
+            "cancelled", "cancelled"
+        )
+
+
+COMMANDS = st.integers(0, 1)
 
 
 class Story(RuleBasedStateMachine):
-    """Whatever clients do in whatever order: the newest token alone is heard, and what is over stays so."""
+    """Whatever clients, people and the clock do in whatever order: each is answered as the model says."""
 
     def __init__(self):
         super().__init__()
         self.bench = self.new_bench()
-        self.tokens = []
-        self.end = None
+        self.newest_token = 0
+        self.tokens = [-1]
 
-    @initialize(deadline=st.none() | st.integers(1, 100))
-    def queue(self, deadline):
-        moment = None if deadline is None else self.bench.now + timedelta(seconds=deadline)
-        new = entries.NewEntry("lwa", Kind.COMMAND, "c", {}, 1.0, deadline=moment)
-        self.command = self.bench.do(lambda tx: entries.append(tx, new)).id
+    @initialize(deadlines=st.tuples(*[st.none() | st.integers(1, 100)] * 2), pending=st.booleans())
+    def are_queued(self, deadlines, pending):
+        self.ids, self.models = [], []
+        for seconds in deadlines:
+            deadline = None if seconds is None else self.bench.now + timedelta(seconds=seconds)
+            new = entries.NewEntry("lwa", Kind.COMMAND, "c", {}, 1.0, deadline=deadline)
+            self.ids.append(self.bench.do(lambda tx, new=new: entries.append(tx, new)).id)
+            self.models.append(Model(deadline, "queued"))
+        if pending:  # as a rule that asks for approval will have it
+            self.models[1].state = "pending approval"
+            which = update(schema.entries).where(schema.entries.c.id == self.ids[1])
+            self.bench.do(lambda tx: tx.connection.execute(which.values(state=State.PENDING)))
 
-    @rule(client=st.sampled_from("ab"))
-    def claims(self, client):
-        result = claim(self.bench, self.command, client)
-        if isinstance(result, Claim):
-            assert self.end is None
-            assert all(result.token > token for token in self.tokens)
+    def agree(self, which, is_accepted, result):
+        """Whether the log accepted what the model did; and what it said the state was, where it did not."""
+        if is_accepted:
+            assert not isinstance(result, Refused), result
+        else:
+            assert is_refused(result, self.models[which].state)
+        return is_accepted
+
+    @rule(which=COMMANDS, client=st.sampled_from("ab"))
+    def claims(self, which, client):
+        model = self.models[which]
+        accepted = model.claimed(self.bench.now)
+        result = claim(self.bench, self.ids[which], client)
+        if self.agree(which, accepted, result):
+            assert result.token > self.newest_token
+            self.newest_token = model.token = result.token
             self.tokens.append(result.token)
+            model.lease_until = result.expires
+            assert result.expires == self.bench.now + LEASE
 
-    @precondition(lambda self: self.tokens)
-    @rule(which=st.integers(0, 5), state=st.sampled_from([State.RUNNING, State.DONE, State.FAILED]))
-    def reports(self, which, state):
-        token = self.tokens[which % len(self.tokens)]
-        try:
-            report(self.bench, self.command, token, state)
-        except Refused:
-            return
-        assert token == self.tokens[-1]
-        assert self.end in (None, state)
+    @rule(which=COMMANDS, back=st.integers(0, 3))
+    def renews(self, which, back):
+        token = self.tokens[-1 - back % len(self.tokens)]
+        accepted = self.models[which].renewed(self.bench.now, token)
+        result = claim(self.bench, self.ids[which], "a", token)
+        if self.agree(which, accepted, result):
+            assert result == Claim(token, self.bench.now + LEASE)
+            self.models[which].lease_until = result.expires
+
+    @rule(which=COMMANDS, back=st.integers(0, 3), state=st.sampled_from(State))
+    def reports(self, which, back, state):
+        token = self.tokens[-1 - back % len(self.tokens)]
+        accepted = self.models[which].reported(self.bench.now, token, state)
+        result = report(self.bench, self.ids[which], token, state)
+        if self.agree(which, accepted, result):
+            assert result.state == state
+
+    @rule(which=COMMANDS)
+    def is_cancelled(self, which):
+        accepted = self.models[which].cancelled(self.bench.now)
+        self.agree(which, accepted, cancel(self.bench, self.ids[which]))
 
     @rule(seconds=st.integers(1, 60))
     def time_passes(self, seconds):
@@ -178,23 +296,19 @@ class Story(RuleBasedStateMachine):
     @rule()
     def is_swept(self):
         self.bench.do(commands.sweep)
-
-    @rule()
-    def is_cancelled(self):
-        cancelled = self.bench.do(lambda tx: commands.cancel(tx, self.command, "x"))
-        assert not (cancelled and self.end)
-
-    @invariant()
-    def ends_once(self):
-        state = state_of(self.bench, self.command)
-        assert self.end in (None, state)
-        self.end = state if is_over(state) else None
+        assert not self.bench.read(lambda c: commands.is_due(c, self.bench.now))
+        for command, model in zip(self.ids, self.models, strict=True):
+            model.time_is(self.bench.now)
+            assert state_of(self.bench, command) == model.state
+            told = self.bench.read(lambda c: feed.after(c, 0, 1000))
+            assert [one["kind"] for one in told if one["command_id"] == command] == model.told
 
     def teardown(self):
+        self.is_swept()
         self.bench.log.close()
 
 
-def test_any_story_keeps_to_one_holder_and_one_end(new_bench):
+def test_any_story_goes_as_the_model_says(new_bench):
     Story.new_bench = staticmethod(new_bench)
-    Story.TestCase.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+    Story.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
     Story.TestCase().runTest()

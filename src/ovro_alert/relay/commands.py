@@ -1,7 +1,8 @@
-"""What clients do with a command: look at it, claim it, report of it."""
+"""What clients do with a command (look at it, claim it, report of it), and people: cancel it."""
 
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import JSONResponse
@@ -14,7 +15,9 @@ from ovro_alert.relay.body import documented, json_body
 from ovro_alert.relay.state import state_of
 from ovro_alert.store import commands
 from ovro_alert.store.entries import to_entry
+from ovro_alert.store.log import Transaction
 
+T = TypeVar("T")
 CommandId = Annotated[int, Path(ge=0, lt=2**63)]  # what a database's integer holds
 router = APIRouter(prefix="/commands", tags=["commands"])
 
@@ -40,6 +43,12 @@ class ReportBody(BaseModel):
     detail: Any = None
 
 
+class CancelBody(BaseModel):
+    """Why it is cancelled, for the people who will ask."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
 @router.get("/{command_id}", response_model=Entry)
 async def get_command(command_id: CommandId, request: Request) -> Any:
     """One command as it stands."""
@@ -55,12 +64,7 @@ async def claim(
 ) -> Any:
     """Gives a command to one client until its lease runs out; 409 while it is another's, or over."""
     lease = timedelta(seconds=body.lease_s)
-    result = await state_of(request).log.write(
-        lambda tx: commands.claim(tx, command_id, body.client, lease, body.token)
-    )
-    if isinstance(result, commands.Refused):
-        raise result
-    return vars(result)
+    return vars(await _do(request, lambda tx: commands.claim(tx, command_id, body.client, lease, body.token)))
 
 
 @router.post("/{command_id}/report", response_model=Entry, openapi_extra=documented(ReportBody))
@@ -68,9 +72,26 @@ async def report(
     command_id: CommandId, request: Request, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
 ) -> Any:
     """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless."""
-    return await state_of(request).log.write(
-        lambda tx: commands.report(tx, command_id, body.token, body.state, body.detail)
-    )
+    return await _do(request, lambda tx: commands.report(tx, command_id, body.token, body.state, body.detail))
+
+
+@router.post("/{command_id}/cancel", response_model=Entry, openapi_extra=documented(CancelBody))
+async def cancel(
+    command_id: CommandId, request: Request, body: Annotated[CancelBody, Depends(json_body(CancelBody))]
+) -> Any:
+    """Cancels a command that has not begun; 409 with its state where it runs or is over.
+
+    A client that has claimed it is refused when it next renews its claim or reports.
+    """
+    return await _do(request, lambda tx: commands.cancel(tx, command_id, body.reason))
+
+
+async def _do(request: Request, job: Callable[[Transaction], T | commands.Refused]) -> T:
+    """What the log answers; raises Refused once that it was refused is on disk."""
+    result = await state_of(request).log.write(job)
+    if isinstance(result, commands.Refused):
+        raise result
+    return result
 
 
 async def answer_unknown(_: Request, error: Exception) -> JSONResponse:

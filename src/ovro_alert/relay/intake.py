@@ -91,6 +91,7 @@ def _sent(one: events.Sent) -> Sent:
 
 def _carry_out(tx: Transaction, decision: Decision, alert: Alert, event_id: str) -> list[int]:
     for command_id in decision.cancels:
+        # Refused where it is over by the time: that it expired is noticed only now and then.
         commands.cancel(tx, command_id, f"retracted by {alert.alert_id}")
     new = [
         NewEntry(

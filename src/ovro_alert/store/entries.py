@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from ovro_alert.alert import AlertType
 from ovro_alert.command import Entry, Kind, State
@@ -84,7 +84,7 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     return ids | {"data": data}
 
 
-def to_entry(row: RowMapping) -> Entry:
+def to_entry(row: Mapping[Any, Any]) -> Entry:
     return Entry.model_validate(dict(row))
 
 
