@@ -1,16 +1,23 @@
 """The command `ovro-alert`."""
 
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carries alerts to telescopes.")
+# Of a command with commands of its own: all that follows, a plea for help included, is theirs.
+GROUP = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
 
-@app.callback()
-def _root() -> None:
-    """Keeps `ovro-alert demo` a command of its own while it is the only one."""
+def _load(module: str, extra: str) -> Any:
+    """A part of the house that not every host has; ends the process with one line where it is not there."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as missing:
+        typer.echo(f"this needs {missing.name}: pip install 'ovro-alert[{extra}]'", err=True)
+        raise typer.Exit(1) from missing
 
 
 @app.command()
@@ -25,12 +32,13 @@ def demo(
 
     Exits with 0 only if every command that was due was carried out.
     """
-    try:
-        from ovro_alert.demo.run import demo as run
-    except ModuleNotFoundError as missing:
-        typer.echo(f"ovro-alert demo needs {missing.name}: pip install 'ovro-alert[demo]'", err=True)
-        raise typer.Exit(1) from missing
-    raise typer.Exit(run(out, corpus, once))
+    raise typer.Exit(_load("ovro_alert.demo.run", "demo").demo(out, corpus, once))
+
+
+@app.command(context_settings=GROUP)
+def keys(context: typer.Context) -> None:
+    """Makes, lists, rotates and revokes the keys of those who speak with the relay."""
+    _load("ovro_alert.keys_cli", "relay").app(context.args, prog_name="ovro-alert keys")
 
 
 def main() -> None:

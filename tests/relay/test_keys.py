@@ -81,10 +81,10 @@ def test_the_access_log_does_not_hold_the_key():
     assert record.getMessage() == '127.0.0.1:1 - "GET /lwa?a=1&key=…&b=2 HTTP/1.1" 200'
 
 
-def test_without_a_key_set_the_relay_does_not_start(monkeypatch, tmp_path):
-    monkeypatch.delenv("RELAY_KEY", raising=False)
+def test_with_an_empty_key_set_the_relay_does_not_start(monkeypatch, tmp_path):
+    monkeypatch.setenv("RELAY_KEY", "")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit, match="set RELAY_KEY"):
+    with pytest.raises(SystemExit, match="RELAY_KEY is empty"):
         load_settings()
 
 

@@ -16,6 +16,8 @@ from ovro_alert.formats.strict_json import loads
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.body import Invalid, TooLarge, read_body, said
 from ovro_alert.relay.intake import take
+from ovro_alert.relay.keys import demand
+from ovro_alert.relay.rights import Verb
 from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import alerts, setaside
 from ovro_alert.store.alerts import Arrival
@@ -55,7 +57,8 @@ async def post_alert(
     """Takes an alert's raw bytes; answers when it, the decisions on it and its commands are on disk.
 
     The format is told by content, or by name: `?format=`. `X-Alert-Transport` is a JSON object of what the
-    transport knows. Bytes that cannot be read are set aside with the reason (422, `GET /setaside`).
+    transport knows. Bytes that cannot be read are set aside with the reason (422, `GET /setaside`). The key
+    needs `send` for the slot that is named as the alert's source.
     """
     state = state_of(request)
     transport = _transport(x_alert_transport)
@@ -71,6 +74,7 @@ async def post_alert(
         reasons = [str(reason) for reason in error.reasons]
         kept = await set_aside(state, content, len(content), reasons, format, transport)
         raise Invalid(said(error), kept) from error
+    demand(request, Verb.SEND, alert.source)
     slots = state.settings.slots
     taken = await state.log.write(lambda tx: take(tx, state.policy, slots, alert, content, arrival))
     return asdict(taken.answer) | {"duplicate": taken.duplicate}

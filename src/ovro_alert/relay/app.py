@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
@@ -20,11 +21,14 @@ from ovro_alert.policy import rules
 from ovro_alert.relay import alerts, commands, events, following, slots
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
+from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
 from ovro_alert.relay.openapi import documented
+from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
+from ovro_alert.store import keys as key_log
 from ovro_alert.store.log import Log, Unavailable, utc_now
 
 SWEEP_S = 1.0  # how late a deadline or a lease may be noticed when nobody asks; a claim checks for itself
@@ -43,7 +47,10 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
     async def life(app: FastAPI) -> AsyncIterator[None]:
         bell = Bell()
         log = Log(settings.database_url, bell.ring, clock)
-        app.state.relay = RelayState(settings, policy, log, bell, clock)
+        if settings.key is None:
+            await _make_first_key(log)
+        keys = KeyRing(log, clock, settings.key)
+        app.state.relay = RelayState(settings, policy, log, bell, clock, keys)
         _let_go_when_told_to_stop(bell)
         sweeper = asyncio.create_task(_sweep(app.state.relay))
         yield
@@ -74,9 +81,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
 
     for router in (alerts.router, commands.router, events.router, following.router):
         app.include_router(router)
-    app.add_middleware(RequireKey, key=settings.key.get_secret_value())
+    app.add_middleware(RequireKey, query_key=settings.query_key)
     describe = app.openapi
-    app.openapi = lambda: documented(describe())  # type: ignore[method-assign]
+    app.openapi = lambda: documented(describe(), settings.query_key)  # type: ignore[method-assign]
     app.add_exception_handler(Invalid, answer_invalid)
     app.add_exception_handler(TooLarge, answer_too_large)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)
@@ -86,14 +93,29 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
     return app
 
 
+async def _make_first_key(log: Log) -> None:
+    """Makes a key of all rights where there is none at all, and tells it to whoever starts the relay."""
+    token = await log.write(lambda tx: key_log.make_first(tx, "first", ADMIN))
+    if token is not None:
+        # Printed and not logged: a log is kept, and read by others.
+        print(
+            "ovro-alert relay: there was no key yet, so one of all rights was made. It is shown only now:\n\n"
+            f"    {token}\n\n"
+            "Clients show it as RELAY_KEY; `ovro-alert keys` makes others with fewer rights.",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 async def _sweep(relay: RelayState) -> None:
-    """Notices deadlines and leases that have passed while nobody asked."""
+    """Notices deadlines and leases that have passed while nobody asked, and notes which keys are in use."""
     while True:
         await asyncio.sleep(SWEEP_S)
         try:
             now = relay.clock()
             if await relay.log.read(lambda connection: command_log.is_due(connection, now)):  # noqa: B023
                 await relay.log.write(command_log.sweep)
+            await relay.keys.note_used()
         except Exception:
             logger.exception("looking for passed deadlines failed; it is tried again")
 

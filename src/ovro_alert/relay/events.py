@@ -7,6 +7,8 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
 from ovro_alert.relay.following import After, Wait
 from ovro_alert.relay.hops import hops
+from ovro_alert.relay.keys import demand
+from ovro_alert.relay.rights import Verb
 from ovro_alert.relay.state import state_of
 from ovro_alert.store import events, feed, setaside
 from ovro_alert.store.numbers import FEED
@@ -51,6 +53,7 @@ async def get_event(event_id: str, request: Request) -> dict[str, Any]:
     event = await state_of(request).log.read(lambda connection: events.whole(connection, event_id))
     if event is None:
         raise HTTPException(404, f"there is no event {event_id}")
+    demand(request, Verb.READ, event["source"])
     by_id = {alert["alert_id"]: alert for alert in event["alerts"]}
     return event | {
         "alerts": [_pick(alert, ALERT_FIELDS) for alert in event["alerts"]],

@@ -9,11 +9,12 @@ KEY_SCHEMES = {  # as OpenAPI 3.1 has them
 }
 
 
-def documented(schema: dict[str, Any]) -> dict[str, Any]:
+def documented(schema: dict[str, Any], query_key: bool) -> dict[str, Any]:
     """The schema with how a key is shown, and every operation summed up by its own first sentence."""
-    schema.setdefault("components", {})["securitySchemes"] = KEY_SCHEMES
+    schemes = {name: scheme for name, scheme in KEY_SCHEMES.items() if query_key or name != "query"}
+    schema.setdefault("components", {})["securitySchemes"] = schemes
     for operations in schema["paths"].values():
         for operation in operations.values():
             first, *_ = operation.get("description", "").split("\n\n")
             operation["summary"] = " ".join(first.split()).rstrip(".") or operation["summary"]
-    return schema | {"security": [{name: []} for name in KEY_SCHEMES]}
+    return schema | {"security": [{name: []} for name in schemes]}

@@ -31,7 +31,9 @@ SlotName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 class RelaySettings(Settings, table="relay"):
     """Table `[relay]` of the settings file, and the environment."""
 
-    key: SecretStr = Field(validation_alias=AliasChoices("RELAY_KEY", "key"), min_length=1)
+    # A key of all rights beside those of the log's database.
+    key: SecretStr | None = Field(None, validation_alias=AliasChoices("RELAY_KEY", "key"), min_length=1)
+    query_key: bool = True  # whether a key may be shown in the address, as clients of today do
     database_url: str = Field(
         "sqlite:///ovro-alert.sqlite",
         validation_alias=AliasChoices("OVRO_ALERT_DATABASE_URL", "database_url"),
@@ -61,7 +63,7 @@ def load_settings() -> RelaySettings:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         if first["loc"] == ("RELAY_KEY",):
-            raise SystemExit("ovro-alert relay: set RELAY_KEY to the key that clients must show") from error
+            raise SystemExit("ovro-alert relay: RELAY_KEY is empty: set it to a key, or unset it") from error
         raise SystemExit(f"ovro-alert relay: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (OSError, ValueError) as error:
         raise SystemExit(f"ovro-alert relay: {error}") from error

@@ -8,6 +8,7 @@ from fastapi import Request
 
 from ovro_alert.policy.rules import Policy
 from ovro_alert.relay.bell import Bell
+from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.settings import RelaySettings
 from ovro_alert.store.log import Log
 
@@ -19,6 +20,7 @@ class RelayState:
     log: Log
     bell: Bell
     clock: Callable[[], datetime]
+    keys: KeyRing
 
 
 def state_of(request: Request) -> RelayState:

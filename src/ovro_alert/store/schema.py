@@ -163,3 +163,17 @@ setaside = Table(
     Column("size", BigInteger, nullable=False),  # of all that was sent; `bytes` may be its beginning only
     Column("bytes", LargeBinary, nullable=False),
 )
+
+# Who may speak with the relay. A key's secret is nowhere: this is all that is kept of it.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(10), primary_key=True),  # the public part of the key
+    Column("name", String(200), nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("last_used", Moment),  # to the hour
+    Column("revoked_at", Moment),
+    Column("expires_at", Moment),
+)
