@@ -12,6 +12,10 @@ from sqlalchemy.engine import URL
 
 from ovro_alert.store.postgres import make_postgres_engine
 
+# How long a write waits while another process holds SQLite's lock. Clients of today wait 9 s for an answer,
+# and a write may have to wait for the one before it as well.
+BUSY_S = 4.0
+
 
 def make_engine(url: str | URL, *, writes: bool) -> Engine:
     """An engine on the log; one that `writes` takes the write lock when a transaction begins.
@@ -28,7 +32,7 @@ def make_engine(url: str | URL, *, writes: bool) -> Engine:
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError("OVRO_ALERT_DATABASE_URL: a log in memory would not survive; name a file")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, **options, connect_args={"timeout": 30, "check_same_thread": False})
+    engine = create_engine(parsed, **options, connect_args={"timeout": BUSY_S, "check_same_thread": False})
     begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     @event.listens_for(engine, "connect")
