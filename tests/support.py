@@ -5,11 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
-import pytest
 
 from ovro_alert.demo.processes import free_port
 
@@ -23,14 +22,21 @@ def until(found: Callable[[], object], limit_s: float = 30.0, what: str = "what 
         if value := found():
             return value
         time.sleep(0.01)
-    pytest.fail(f"{what} did not come within {limit_s} s")
+    raise AssertionError(f"{what} did not come within {limit_s} s")
 
 
 class RunningRelay:
-    """A relay under uvicorn in a process of its own, on its own port and database."""
+    """A relay under uvicorn in a process of its own, on its own port and database.
 
-    def __init__(self, directory: Path) -> None:
+    `changes` goes into its environment; `within` is a command that runs what follows it, such as `unshare`.
+    """
+
+    def __init__(
+        self, directory: Path, changes: Mapping[str, str] | None = None, within: Sequence[str] = ()
+    ) -> None:
         self.directory = directory
+        self.changes = dict(changes or {})
+        self.within = within
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.key = KEY
@@ -42,18 +48,22 @@ class RunningRelay:
         return {**os.environ, "RELAY_URL": self.url, "RELAY_KEY": self.key}
 
     def start(self) -> None:
+        self.launch()
+        until(self.answers, what=f"the relay (see {self.directory / 'relay.log'})")
+
+    def launch(self) -> None:
+        """Starts it and does not wait until it answers."""
         database = f"sqlite:///{self.directory / 'relay.sqlite'}"
         with (self.directory / "relay.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "uvicorn", "relay_api:app", "--port", str(self.port)],
+                [*self.within, sys.executable, "-m", "uvicorn", "relay_api:app", "--port", str(self.port)],
                 cwd=self.directory,
-                env={**self.environment, "OVRO_ALERT_DATABASE_URL": database},
+                env={**self.environment, "OVRO_ALERT_DATABASE_URL": database, **self.changes},
                 stderr=log,
                 stdout=log,
             )
-        until(self._answers, what=f"the relay (see {self.directory / 'relay.log'})")
 
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.directory / "relay.log").read_text()
         try:
