@@ -12,6 +12,8 @@ from ovro_alert.alert import Utc
 from ovro_alert.command import Entry
 from ovro_alert.command import State as CommandState
 from ovro_alert.relay.body import documented, json_body
+from ovro_alert.relay.keys import demand
+from ovro_alert.relay.rights import Verb
 from ovro_alert.relay.state import state_of
 from ovro_alert.store import commands
 from ovro_alert.store.entries import to_entry
@@ -52,10 +54,7 @@ class CancelBody(BaseModel):
 @router.get("/{command_id}", response_model=Entry)
 async def get_command(command_id: CommandId, request: Request) -> Any:
     """One command as it stands."""
-    log = state_of(request).log
-    return await log.peek(
-        ("command", command_id), lambda connection: to_entry(commands.find(connection, command_id))
-    )
+    return await _find(request, Verb.READ, command_id)
 
 
 @router.post("/{command_id}/claim", response_model=ClaimAnswer, openapi_extra=documented(ClaimBody))
@@ -64,7 +63,13 @@ async def claim(
 ) -> Any:
     """Gives a command to one client until its lease runs out; 409 while it is another's, or over."""
     lease = timedelta(seconds=body.lease_s)
-    return vars(await _do(request, lambda tx: commands.claim(tx, command_id, body.client, lease, body.token)))
+    claimed = await _do(
+        request,
+        Verb.CLAIM,
+        command_id,
+        lambda tx: commands.claim(tx, command_id, body.client, lease, body.token),
+    )
+    return vars(claimed)
 
 
 @router.post("/{command_id}/report", response_model=Entry, openapi_extra=documented(ReportBody))
@@ -72,7 +77,12 @@ async def report(
     command_id: CommandId, request: Request, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
 ) -> Any:
     """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless."""
-    return await _do(request, lambda tx: commands.report(tx, command_id, body.token, body.state, body.detail))
+    return await _do(
+        request,
+        Verb.CLAIM,
+        command_id,
+        lambda tx: commands.report(tx, command_id, body.token, body.state, body.detail),
+    )
 
 
 @router.post("/{command_id}/cancel", response_model=Entry, openapi_extra=documented(CancelBody))
@@ -83,11 +93,23 @@ async def cancel(
 
     A client that has claimed it is refused when it next renews its claim or reports.
     """
-    return await _do(request, lambda tx: commands.cancel(tx, command_id, body.reason))
+    return await _do(request, Verb.SEND, command_id, lambda tx: commands.cancel(tx, command_id, body.reason))
 
 
-async def _do(request: Request, job: Callable[[Transaction], T | commands.Refused]) -> T:
+async def _find(request: Request, verb: Verb, command_id: int) -> Entry:
+    """The command as it stands, for a key with the right to the verb for its slot."""
+    entry = await state_of(request).log.peek(
+        ("command", command_id), lambda connection: to_entry(commands.find(connection, command_id))
+    )
+    demand(request, verb, entry.slot)
+    return entry
+
+
+async def _do(
+    request: Request, verb: Verb, command_id: int, job: Callable[[Transaction], T | commands.Refused]
+) -> T:
     """What the log answers; raises Refused once that it was refused is on disk."""
+    await _find(request, verb, command_id)
     result = await state_of(request).log.write(job)
     if isinstance(result, commands.Refused):
         raise result
