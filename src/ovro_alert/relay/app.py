@@ -26,11 +26,13 @@ from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
 from ovro_alert.relay.openapi import documented
 from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
+from ovro_alert.relay.slots_first import SlotsFirst
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
 from ovro_alert.store import keys as key_log
 from ovro_alert.store.log import Log, Unavailable, utc_now
 
+SWITCH_S = 0.0005
 SWEEP_S = 1.0  # how late a deadline or a lease may be noticed when nobody asks; a claim checks for itself
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
+        # The log's thread asks for the interpreter after every step of SQLite's: by default it would wait
+        # 5 ms for it each time that the event loop is busy.
+        sys.setswitchinterval(SWITCH_S)
         bell = Bell()
         log = Log(settings.database_url, bell.ring, clock)
         if settings.key is None:
@@ -81,6 +86,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
 
     for router in (alerts.router, commands.router, events.router, following.router):
         app.include_router(router)
+    app.add_middleware(SlotsFirst, slots=frozenset(settings.slots), handlers=app.exception_handlers)
     app.add_middleware(RequireKey, query_key=settings.query_key)
     describe = app.openapi
     app.openapi = lambda: documented(describe(), settings.query_key)  # type: ignore[method-assign]
