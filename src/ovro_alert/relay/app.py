@@ -18,7 +18,7 @@ from fastapi_offline import FastAPIOffline
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
-from ovro_alert.relay import alerts, commands, events, following, slots
+from ovro_alert.relay import alerts, commands, events, following, slots, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
 from ovro_alert.relay.keyring import KeyRing
@@ -84,7 +84,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         """That the relay is alive; needs no key."""
         return {"status": "ok"}
 
-    for router in (alerts.router, commands.router, events.router, following.router):
+    for router in (alerts.router, commands.router, events.router, following.router, stream.router):
         app.include_router(router)
     app.add_middleware(SlotsFirst, slots=frozenset(settings.slots), handlers=app.exception_handlers)
     app.add_middleware(RequireKey, query_key=settings.query_key)

@@ -13,8 +13,13 @@ class Bell:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._next: dict[str, asyncio.Future[None]] = {}
-        self._is_closing = False
+        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self.is_closing = False
+
+    @property
+    def followers(self) -> int:
+        """How many wait now."""
+        return sum(map(len, self._waiting.values()))
 
     def ring(self, topics: set[str]) -> None:
         """Wakes all who wait on any of the topics; may be called from any thread."""
@@ -23,22 +28,37 @@ class Bell:
 
     def close(self) -> None:
         """Lets everybody go and nobody wait again, so that a shutdown need not outlast their patience."""
-        self._is_closing = True
-        self.ring(set(self._next))
+        self.is_closing = True
+        self.ring(set(self._waiting))
 
     def _ring(self, topics: set[str]) -> None:
-        for topic in topics & self._next.keys():
-            self._next.pop(topic).set_result(None)
+        for topic in topics:
+            for rung in self._waiting.pop(topic, ()):
+                _wake(rung)
 
     async def follow(self, topic: str, read: Callable[[], Awaitable[T]], wait: float) -> T:
         """What `read` finds, waiting up to `wait` s for the topic's bell while that is nothing."""
         until = self._loop.time() + wait
         while True:
-            # Listen before reading: what is committed between the two rings this bell.
-            rung = self._next.setdefault(topic, self._loop.create_future())
-            found = await read()
-            left = until - self._loop.time()
-            if found or left <= 0 or self._is_closing:
-                return found
-            with suppress(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(rung), left)
+            # Listen before reading: what is committed between the two rings this bell. A future for each,
+            # woken by the bell or by its own timer, is all that ten thousand of them should cost.
+            rung = self._loop.create_future()
+            waiting = self._waiting.setdefault(topic, set())
+            waiting.add(rung)
+            try:
+                found = await read()
+                left = until - self._loop.time()
+                if found or left <= 0 or self.is_closing:
+                    return found
+                timer = self._loop.call_later(left, _wake, rung)
+                try:
+                    await rung
+                finally:
+                    timer.cancel()
+            finally:
+                waiting.discard(rung)
+
+
+def _wake(rung: "asyncio.Future[None]") -> None:
+    if not rung.done():
+        rung.set_result(None)

@@ -30,7 +30,8 @@ class SlotsFirst:
         endpoint = ENDPOINTS.get(scope.get("method", ""))
         slot = scope.get("path", "")[1:]
         if endpoint is None or slot not in self._slots:
-            return await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+            return
         request = Request(scope, receive)
         try:
             response = await endpoint(slot, request)
