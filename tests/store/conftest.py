@@ -63,25 +63,29 @@ def database_urls(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def sqlite_bench(sqlite_urls: Iterator[str]) -> Iterator[Bench]:
-    """A log on SQLite, in `log0.sqlite`."""
-    bench = Bench(next(sqlite_urls))
-    yield bench
-    bench.log.close()
+def open_bench() -> Iterator[Callable[[str], Bench]]:
+    """Opens logs, and closes them at the end."""
+    made: list[Bench] = []
+
+    def open_bench(url: str) -> Bench:
+        made.append(Bench(url))
+        return made[-1]
+
+    yield open_bench
+    for bench in made:
+        bench.log.close()
 
 
 @pytest.fixture
-def new_bench(database_urls: Iterator[str]) -> Iterator[Callable[[], Bench]]:
+def sqlite_bench(sqlite_urls: Iterator[str], open_bench: Callable[[str], Bench]) -> Bench:
+    """A log on SQLite, in `log0.sqlite`."""
+    return open_bench(next(sqlite_urls))
+
+
+@pytest.fixture
+def new_bench(database_urls: Iterator[str], open_bench: Callable[[str], Bench]) -> Callable[[], Bench]:
     """Makes logs, each on a database of its own."""
-    made: list[Bench] = []
-
-    def new() -> Bench:
-        made.append(Bench(next(database_urls)))
-        return made[-1]
-
-    yield new
-    for bench in made:
-        bench.log.close()
+    return lambda: open_bench(next(database_urls))
 
 
 @pytest.fixture

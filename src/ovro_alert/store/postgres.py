@@ -26,14 +26,15 @@ CHANNEL = "ovro_alert"
 TOPICS = 50  # in one notification, which PostgreSQL limits to 8000 bytes; a topic has 100 at most
 HEARTBEAT_S = 5.0
 BACKOFF_S = (0.1, 5.0)
-# What a lost host, a dead network or a stuck worker may cost the others. An operator's URL may say otherwise.
+# What a lost host, a dead network or a stuck worker may cost the others; the URL may say otherwise.
 CONNECTING = {
     "application_name": "ovro-alert",
     "connect_timeout": "5",  # s
     "keepalives_idle": "10",  # s
     "tcp_user_timeout": "10000",  # ms that what was sent may stay unacknowledged
 }
-SERVER_LIMITS = "-c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
+# The first against a role or a database that has it off: what was acknowledged would not be on disk.
+SESSION = "-c synchronous_commit=on -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
 logger = logging.getLogger(__name__)
 
 
@@ -43,26 +44,32 @@ def make_postgres_engine(url: URL, *, writes: bool, **options: Any) -> Engine:
     Raises
         ValueError: the driver is not installed.
     """
-    known = {key: value for key, value in CONNECTING.items() if key not in url.query}
-    limits = f"{SERVER_LIMITS} {url.query.get('options', '')}"
+    if not writes:
+        read_only = {"postgresql_readonly": True}
+        return _engine(url, isolation_level="REPEATABLE READ", execution_options=read_only, **options)
+    # Each statement after the lock sees all that was committed before it.
+    engine = _engine(url, isolation_level="READ COMMITTED", **options)
+
+    @event.listens_for(engine, "begin")
+    def take_lock(connection: Connection) -> None:
+        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
+
+    return engine
+
+
+def _engine(url: URL, **options: Any) -> Engine:
     try:
-        engine = create_engine(
+        return create_engine(
             url.set(drivername="postgresql+psycopg"),
-            connect_args=known | {"options": limits},
+            connect_args={
+                **{key: value for key, value in CONNECTING.items() if key not in url.query},
+                "options": f"{SESSION} {url.query.get('options', '')}",
+            },
             pool_pre_ping=True,  # a connection that the server has ended is found out before it is used
             **options,
         )
     except ModuleNotFoundError as error:
         raise ValueError(f"a log on PostgreSQL needs the extra `postgres`: {error}") from error
-    if not writes:
-        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-
-    @event.listens_for(engine, "begin")
-    def take_lock(connection: Connection) -> None:
-        # In READ COMMITTED, the default, each statement after this one sees all that was committed before it.
-        connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
-
-    return engine
 
 
 class Others:
@@ -75,9 +82,8 @@ class Others:
     def __init__(self, url: URL, on_commit: Callable[[set[str]], None]) -> None:
         self._on_commit = on_commit
         self._me = secrets.token_hex(8)
-        self._engine = make_postgres_engine(url, writes=False, poolclass=NullPool).execution_options(
-            isolation_level="AUTOCOMMIT"
-        )
+        # Within a transaction nothing would be heard.
+        self._engine = _engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with self._engine.connect() as connection:
             self._values = _topics(connection)
         self._told_to_stop, self._stop = socket.socketpair()
