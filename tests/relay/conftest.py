@@ -1,12 +1,14 @@
 """The relay's app in this process, on a database of its own, with a clock that the test moves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner
 
+from ovro_alert.cli import app
 from ovro_alert.relay.app import create_app
 from ovro_alert.relay.settings import RelaySettings
 
@@ -46,3 +48,27 @@ def client(anyone: TestClient) -> TestClient:
     """A client that shows the key."""
     anyone.headers["X-API-Key"] = KEY
     return anyone
+
+
+@pytest.fixture
+def keys(relay_settings: RelaySettings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """`ovro-alert keys …` on the database of the relay, which runs meanwhile; gives what it prints."""
+    monkeypatch.setenv("OVRO_ALERT_DATABASE_URL", relay_settings.database_url)
+
+    def run(*args: str) -> str:
+        result = CliRunner().invoke(app, ["keys", *args])
+        assert result.exit_code == 0, result.output
+        return result.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def with_key(anyone: TestClient, keys: Callable[..., str]) -> Callable[..., TestClient]:
+    """A client that shows a key of the scopes that are named."""
+
+    def client(*scopes: str) -> TestClient:
+        token = keys("make", "a key of these tests", *(f"--scope={scope}" for scope in scopes))
+        return TestClient(anyone.app, headers={"X-API-Key": token})
+
+    return client

@@ -9,15 +9,15 @@ from ovro_alert.relay.throttle import ALL_OTHERS, Throttle, group
 
 def test_a_burst_is_told_and_then_one_in_an_interval():
     throttle = Throttle(burst=3, interval_s=2)
-    assert [throttle.failed("a", 100) for _ in range(5)] == [0, 0, 0, 2, 2]
-    assert throttle.failed("a", 101.5) == 0.5
-    assert [throttle.failed("a", 102) for _ in range(2)] == [0, 2]
-    assert [throttle.failed("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
+    assert [throttle.take("a", 100) for _ in range(5)] == [0, 0, 0, 2, 2]
+    assert throttle.take("a", 101.5) == 0.5
+    assert [throttle.take("a", 102) for _ in range(2)] == [0, 2]
+    assert [throttle.take("a", 1000) for _ in range(4)] == [0, 0, 0, 2]
 
 
 def test_another_address_has_a_bucket_of_its_own():
     throttle = Throttle(burst=1, interval_s=2)
-    assert [throttle.failed(who, 5) for who in "aabb"] == [0, 2, 0, 2]
+    assert [throttle.take(who, 5) for who in "aabb"] == [0, 2, 0, 2]
 
 
 @given(
@@ -31,7 +31,7 @@ def test_whatever_comes_none_is_told_more_than_its_share(tries, burst, addresses
     now, told = 0.0, []
     for address, gap in tries:
         now += gap
-        wait = throttle.failed(address, now)
+        wait = throttle.take(address, now)
         assert 0 <= wait <= 1.0
         if wait == 0:
             told.append((address, now))
@@ -46,13 +46,13 @@ def test_whatever_comes_none_is_told_more_than_its_share(tries, burst, addresses
 
 def test_a_storm_from_everywhere_is_kept_in_bounded_memory_and_wipes_nobody_out():
     throttle = Throttle(burst=2, interval_s=1, addresses=100)
-    told = [throttle.failed("culprit", 0) for _ in range(3)]
+    told = [throttle.take("culprit", 0) for _ in range(3)]
     assert told == [0, 0, 1]
-    answers = [throttle.failed(f"2001:db8:{n // 65536:x}:{n % 65536:x}::1", 0.001) for n in range(100_000)]
+    answers = [throttle.take(f"2001:db8:{n // 65536:x}:{n % 65536:x}::1", 0.001) for n in range(100_000)]
     assert len(throttle) == 101
     assert answers.count(0) == 99 + 2  # each of those that had room, and the burst of all others together
-    assert throttle.failed("culprit", 0.002) > 0
-    assert throttle.failed("a newcomer", 1000) == 0
+    assert throttle.take("culprit", 0.002) > 0
+    assert throttle.take("a newcomer", 1000) == 0
     assert len(throttle) == 1, "who has been quiet is forgotten"
 
 

@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from pydantic import SecretStr
 
 from ovro_alert.relay.rights import ALL_RIGHTS, Rights
+from ovro_alert.relay.throttle import Throttle
 from ovro_alert.store import keys
 from ovro_alert.store.keys import Key
-from ovro_alert.store.log import Log
+from ovro_alert.store.log import Log, Unavailable
 
 FRESH_S = 1.0  # how long a key that has been revoked may still be good
-ANEW_S = 0.1  # a key that is not known may just have been made: how soon it is looked for again
+# A key that is not known may just have been made: it is looked for anew, but not at every one of a storm.
+ANEW_BURST, ANEW_S = 20, 0.1
 USED = timedelta(hours=1)  # how finely it is noted that a key has been used
 logger = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class KeyRing:
         self._known: dict[str, tuple[Key, Rights]] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
+        self._anew = Throttle(ANEW_BURST, ANEW_S, addresses=1)
         self._used: set[str] = set()
 
     async def rights(self, token: bytes) -> Rights | None:
@@ -46,11 +49,12 @@ class KeyRing:
         id = keys.id_of(token)
         if id is None:
             return None
-        if time.monotonic() - self._read_at > FRESH_S:
-            await self._read(FRESH_S)
+        now = time.monotonic()
+        if now - self._read_at > FRESH_S:
+            await self._read()
         found = self._find(id, hashed)
-        if found is None and time.monotonic() - self._read_at > ANEW_S:
-            await self._read(ANEW_S)
+        if found is None and not self._anew.take("", now):
+            await self._read()
             found = self._find(id, hashed)
         return found
 
@@ -61,19 +65,20 @@ class KeyRing:
         self._used.add(id)
         return rights
 
-    async def _read(self, older_than_s: float) -> None:
-        """Reads the keys again, unless another request has just done so."""
+    async def _read(self) -> None:
+        """Reads the keys again, unless another request has begun to since this one asked."""
+        asked = time.monotonic()
         async with self._reading:
-            now = time.monotonic()
-            if now - self._read_at <= older_than_s:
+            if self._read_at > asked:
                 return
+            self._read_at = time.monotonic()
             try:
                 found = await self._log.peek("keys", keys.not_revoked)
-            except Exception:  # those that were known stay good: commands must pass while a database restarts
-                logger.exception("the keys could not be read again")
+            except Unavailable as error:
+                # Those that were known stay good: a revocation could not have been written meanwhile either.
+                logger.warning("the keys could not be read again: %s", error)
             else:
                 self._known = {id: (key, Rights(frozenset(key.scopes))) for id, key in found.items()}
-            self._read_at = now
 
     async def note_used(self) -> None:
         """Writes down which keys have been used, to the hour."""

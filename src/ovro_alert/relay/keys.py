@@ -48,7 +48,7 @@ class RequireKey:
         rights = await ring.rights(token)
         if rights is None:
             address, _ = scope.get("client") or ("", 0)
-            if wait := self._throttle.failed(address, time.monotonic()):
+            if wait := self._throttle.take(address, time.monotonic()):
                 seconds = str(math.ceil(wait)).encode()
                 return await _refuse(send, 429, "too many wrong keys", (b"retry-after", seconds))
             return await _refuse(send, 401, "a wrong key", BEARER)

@@ -29,8 +29,8 @@ class Throttle:
     def __len__(self) -> int:
         return len(self._full_at)
 
-    def failed(self, address: str, now: float) -> float:
-        """Counts a wrong key; 0 if it may be told so, else the seconds after which the next one may."""
+    def take(self, address: str, now: float) -> float:
+        """Takes a token out of the address's bucket: 0, or the seconds after which there will be one."""
         who = group(address)
         if who not in self._full_at:
             self._forget_quiet(now)
