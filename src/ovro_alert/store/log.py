@@ -27,7 +27,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 BATCH = 256  # writes in one commit; bounds how long the first of them waits
 READERS = 8
-PEEKED = 10_000  # results kept until the next commit
+PEEKED = 64  # results kept until the next commit; one may be a page of 200 entries
 OF_WHAT_IS_WRITTEN = (DataError, IntegrityError)  # errors of it, not of the database
 logger = logging.getLogger(__name__)
 
