@@ -18,11 +18,12 @@ from fastapi_offline import FastAPIOffline
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
-from ovro_alert.relay import alerts, commands, events, following, slots, stream
+from ovro_alert.relay import alerts, commands, events, following, health, slots, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
 from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
+from ovro_alert.relay.metrics import Measure, Metrics
 from ovro_alert.relay.openapi import documented
 from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
@@ -44,6 +45,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         policy = rules.load(settings.policy, settings.commanded)
     except rules.PolicyError as error:
         raise SystemExit(f"ovro-alert relay: {error}") from error
+    metrics = Metrics()
 
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
@@ -51,11 +53,12 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         # 5 ms for it each time that the event loop is busy.
         sys.setswitchinterval(SWITCH_S)
         bell = Bell()
-        log = Log(settings.database_url, bell.ring, clock)
+        log = Log(settings.database_url, bell.ring, clock, metrics.committed)
         if settings.key is None:
             await _make_first_key(log)
         keys = KeyRing(log, clock, settings.key)
         app.state.relay = RelayState(settings, policy, log, bell, clock, keys)
+        await metrics.begin(app.state.relay)
         _let_go_when_told_to_stop(bell)
         sweeper = asyncio.create_task(_sweep(app.state.relay))
         yield
@@ -79,15 +82,12 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
     async def root() -> RedirectResponse:
         return RedirectResponse("/docs")
 
-    @app.get("/healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
-        """That the relay is alive; needs no key."""
-        return {"status": "ok"}
-
+    health.add_to(app, metrics)
     for router in (alerts.router, commands.router, events.router, following.router, stream.router):
         app.include_router(router)
     app.add_middleware(SlotsFirst, slots=frozenset(settings.slots), handlers=app.exception_handlers)
     app.add_middleware(RequireKey, query_key=settings.query_key)
+    app.add_middleware(Measure, metrics=metrics)  # the last is the outermost: it sees who is refused, too
     describe = app.openapi
     app.openapi = lambda: documented(describe(), settings.query_key)  # type: ignore[method-assign]
     app.add_exception_handler(Invalid, answer_invalid)

@@ -16,10 +16,9 @@ class Bell:
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self.is_closing = False
 
-    @property
-    def followers(self) -> int:
-        """How many wait now."""
-        return sum(map(len, self._waiting.values()))
+    def followers(self, topic: str) -> int:
+        """How many wait now for a topic."""
+        return len(self._waiting.get(topic, ()))
 
     def ring(self, topics: set[str]) -> None:
         """Wakes all who wait on any of the topics; may be called from any thread."""

@@ -32,6 +32,7 @@ class SlotsFirst:
         if endpoint is None or slot not in self._slots:
             await self._app(scope, receive, send)
             return
+        scope["template"] = "/{slot}"  # for the figures, as FastAPI's router leaves them its route
         request = Request(scope, receive)
         try:
             response = await endpoint(slot, request)

@@ -71,7 +71,8 @@ class Log:
     """The durable log behind a SQLAlchemy URL.
 
     `on_commit` is called with what has changed (slots, and "feed") after each commit, of this process in the
-    writing thread, of others on the same database in one that listens.
+    writing thread, of others on the same database in one that listens; `on_batch`, in the writing thread,
+    with the number of writes in each commit.
     """
 
     def __init__(
@@ -79,10 +80,12 @@ class Log:
         url: str,
         on_commit: Callable[[set[str]], None],
         clock: Callable[[], datetime] = utc_now,
+        on_batch: Callable[[int], None] | None = None,
     ) -> None:
         migrate(url)
         self._clock = clock
         self._on_commit = on_commit
+        self._on_batch = on_batch
         self._writing = make_engine(url, writes=True)
         self._reading = make_engine(url, writes=False)
         with self._reading.connect() as connection:
@@ -207,6 +210,9 @@ class Log:
             logger.error("the log could not be written: %s", error)
             answers = [(write.future, None, Unavailable(str(error))) for write in batch]
             changed.clear()
+        else:
+            if self._on_batch:
+                self._on_batch(len(batch))
         _answer(answers)
         if changed:
             self._on_commit(changed)
