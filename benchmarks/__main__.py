@@ -5,13 +5,15 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import hops, slots
+from benchmarks import followers, hops, slots
 
 
 def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     for title, measurement in (
         ("The slots: 64 connections, against a bare FastAPI endpoint with the same bodies", slots.measure),
+        ("Followers by server-sent events", followers.measure),
+        ("A crowd of followers on one slot", followers.crowd),
         ("An alert's way to the client that waits for its command", hops.measure),
     ):
         print(f"\n{title}", flush=True)

@@ -19,9 +19,9 @@ ALERTS = 200
 def measure(directory: Path, say: Callable[[str], None]) -> None:
     """Says how long it takes from posting an alert to the acknowledged claim of its command."""
     with (
-        serving("relay_api:app", directory) as port,
-        Relay(f"http://127.0.0.1:{port}", KEY) as sender,
-        Relay(f"http://127.0.0.1:{port}", KEY) as client,
+        serving("relay_api:app", directory) as server,
+        Relay(f"http://127.0.0.1:{server.port}", KEY) as sender,
+        Relay(f"http://127.0.0.1:{server.port}", KEY) as client,
     ):
         claimed: dict[int, float] = {}
         arrived = threading.Condition()

@@ -7,15 +7,21 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from ovro_alert.demo.processes import Failed, free_port, wait_for
 
 KEY = "bench"
 
 
+class Server(NamedTuple):
+    port: int
+    pid: int
+
+
 @contextmanager
-def serving(app: str, directory: Path) -> Iterator[int]:
-    """uvicorn with an app, as an operator would run it but for the access log; gives its port."""
+def serving(app: str, directory: Path) -> Iterator[Server]:
+    """uvicorn with an app, as an operator would run it but for the access log."""
     port = free_port()
     environment = {
         **os.environ,
@@ -34,7 +40,7 @@ def serving(app: str, directory: Path) -> Iterator[int]:
     process = subprocess.Popen(command, env=environment)
     try:
         wait_for(lambda: _listens(port, process), "the server")
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(20)

@@ -28,9 +28,9 @@ def measure(directory: Path, say: Callable[[str], None]) -> None:
             ("PUT /lwa", request("PUT", "/lwa", KEY, BODY)),
             ("GET /lwa", request("GET", "/lwa", KEY)),
         ):
-            for port in (bare, relay):
-                run(port, message, CONNECTIONS, WARM_S)  # the first requests build what all others use
-            rounds = [(_load(bare, message), _load(relay, message)) for _ in range(ROUNDS)]
+            for server in (bare, relay):
+                run(server.port, message, CONNECTIONS, WARM_S)  # the first requests build what all others use
+            rounds = [(_load(bare.port, message), _load(relay.port, message)) for _ in range(ROUNDS)]
             ratio = median(ours.rate / theirs.rate for theirs, ours in rounds)
             theirs, ours = (max((pair[n] for pair in rounds), key=lambda load: load.rate) for n in (0, 1))
             say(

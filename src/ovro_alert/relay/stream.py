@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from starlette.types import Receive, Scope, Send
 
 from ovro_alert.relay.following import PAGE, After
+from ovro_alert.relay.keys import is_still_known
 from ovro_alert.relay.slots import kind_of
 from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
@@ -35,8 +36,8 @@ async def get_stream(
 ) -> Response:
     """The slot's log after number `after` as server-sent events, for as long as the client listens.
 
-    Each has the entry's number as its id, its kind (`event`, `command`) as its type, and the entry as its data.
-    A client that comes back says `Last-Event-ID` and goes on from there.
+    Each has the entry's number as its id, its kind (`event`, `command`) as its type, and the entry as its
+    data. A client that comes back says `Last-Event-ID` and goes on from there. It ends when the key does.
     """
     state = state_of(request)
     kind_of(slot, state)
@@ -69,6 +70,8 @@ class Stream(Response):
                 body = b": nothing new\n\n"
                 if page is not None:
                     self._after, body = page
+                if not await is_still_known(scope):
+                    break
                 # A client that does not read holds up this, and nobody else.
                 await send({"type": "http.response.body", "body": body, "more_body": True})
             await send({"type": "http.response.body", "body": b""})

@@ -95,6 +95,7 @@ class Log:
         self._reads_here = self._reading.dialect.name == "sqlite"
         self._peeked: dict[Hashable, Any] = {}
         self._version: object = None
+        self._is_fresh = False
         if self._reads_here:
             self._versions = self._reading.raw_connection().cursor()
         self._others = None if self._reads_here else Others(self._reading.url, on_commit)
@@ -142,14 +143,21 @@ class Log:
         """
         if not self._reads_here:
             return await self.read(job)
-        version = self._versions.execute("PRAGMA data_version").fetchone()
-        if version != self._version or len(self._peeked) > PEEKED:
-            self._version = version
-            self._peeked.clear()
+        if not self._is_fresh:
+            version = self._versions.execute("PRAGMA data_version").fetchone()
+            if version != self._version or len(self._peeked) > PEEKED:
+                self._version = version
+                self._peeked.clear()
+            # All who are woken together look once: whatever is committed meanwhile wakes them again.
+            self._is_fresh = True
+            asyncio.get_running_loop().call_soon(self._grow_stale)
         if key not in self._peeked:
             self._peeked[key] = self._read(job)
         found: T = self._peeked[key]
         return found
+
+    def _grow_stale(self) -> None:
+        self._is_fresh = False
 
     def _read(self, job: Callable[[Connection], T]) -> T:
         try:
