@@ -1,0 +1,122 @@
+"""The relay as four workers on one PostgreSQL database, as an operator would run it."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from support import RunningRelay, until
+
+pytestmark = pytest.mark.end_to_end
+WORKERS = 4
+WRITERS = 8
+EACH = 25
+ALL = list(range(1, WRITERS * EACH + 1))
+
+
+@pytest.fixture
+def url(postgres_urls):
+    return next(postgres_urls)
+
+
+@pytest.fixture
+def relay(tmp_path, url):
+    """Four workers that start at once on an empty database."""
+    changes = {"OVRO_ALERT_DATABASE_URL": url, "WEB_CONCURRENCY": str(WORKERS)}
+    running = RunningRelay(tmp_path, changes)
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    listening = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND (query LIKE 'LISTEN%' OR query LIKE '%counters%') AND state = 'idle'"
+    )
+    try:
+        running.start()
+        with engine.connect() as connection:
+            until(lambda: connection.execute(listening).scalar() == WORKERS, what="every worker")
+        yield running
+    finally:
+        running.stop()
+        engine.dispose()
+
+
+def write(relay, writer):
+    """PUTs one after the other, each on a connection of its own: whichever worker takes it."""
+    answers = []
+    for n in range(EACH):
+        with relay.client() as client:
+            body = {"command": "powerbeam", "command_mjd": 61000.0 + n, "args": {"writer": writer, "n": n}}
+            answers.append(client.put("/lwa", json=body).raise_for_status().json())
+    return answers
+
+
+def wait_for_all(relay):
+    """A follower that asks again and again, each time of whichever worker; what it is given, in order."""
+    seen = []
+    while len(seen) < len(ALL):
+        with relay.client() as client:
+            after = seen[-1]["seq"] if seen else 0
+            answer = client.get("/lwa/commands", params={"after": after, "wait": 20}).raise_for_status()
+            seen += answer.json()["commands"]
+    return seen
+
+
+def listen_for_all(relay):
+    """A follower of the stream, on one worker for all its life."""
+    seen = []
+    with relay.client() as client, client.stream("GET", "/lwa/stream") as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                seen.append(json.loads(line.removeprefix("data:")))
+                if len(seen) == len(ALL):
+                    return seen
+    return seen
+
+
+def test_followers_on_every_worker_are_given_every_put_once_and_in_order(relay):
+    with ThreadPoolExecutor(40) as pool:
+        followers = [pool.submit(follow, relay) for follow in [wait_for_all, listen_for_all] * 8]
+        written = list(pool.map(lambda writer: write(relay, writer), range(WRITERS)))
+        followed = [follower.result(50) for follower in followers]
+    acknowledged = {answer["seq"]: answer["id"] for answers in written for answer in answers}
+    assert sorted(acknowledged) == ALL
+    for seen in followed:
+        assert [entry["seq"] for entry in seen] == ALL
+        assert {entry["seq"]: entry["id"] for entry in seen} == acknowledged
+        for writer in range(WRITERS):  # what one writer wrote is in the order that it wrote it
+            assert [e["args"]["n"] for e in seen if e["args"]["writer"] == writer] == list(range(EACH))
+    with relay.client() as client:
+        feed = client.get("/feed").raise_for_status().json()["entries"]
+    assert [entry["n"] for entry in feed] == list(range(1, len(feed) + 1))
+
+
+def test_a_command_is_claimed_by_one_client_whichever_workers_they_ask(relay):
+    with relay.client() as client:
+        body = {"command": "powerbeam", "command_mjd": 61000.0, "args": {}}
+        command = client.put("/lwa", json=body).raise_for_status().json()["id"]
+
+    def claim(name):
+        with relay.client() as client:
+            body = {"client": f"client {name}", "lease_s": 60}
+            return client.post(f"/commands/{command}/claim", json=body).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sorted(pool.map(claim, range(16))) == [200] + [409] * 15
+
+
+def test_an_alert_sent_to_every_worker_at_once_is_one_alert(relay):
+    body = {
+        "command": "observation",
+        "command_mjd": 61103.25,
+        "args": {"position": "12.5,-3.0,0.1", "dm": 500.0, "id": "77", "instrument": "CHIME"},
+    }
+
+    def send(_):
+        with relay.client() as client:
+            return client.put("/chime", json=body).raise_for_status().json()
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(send, range(16)))
+    assert len({answer["event_id"] for answer in answers}) == 1
+    with relay.client() as client:
+        assert len(client.get("/events").raise_for_status().json()["events"]) == 1
