@@ -5,7 +5,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import followers, hops, slots
+from benchmarks import followers, growth, hops, slots
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
         ("The slots: 64 connections, against a bare FastAPI endpoint with the same bodies", slots.measure),
         ("Followers by server-sent events", followers.measure),
         ("A crowd of followers on one slot", followers.crowd),
+        ("A log of a million commands beside one of a thousand", growth.measure),
         ("An alert's way to the client that waits for its command", hops.measure),
     ):
         print(f"\n{title}", flush=True)
