@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
+from typer.testing import CliRunner
 
+from ovro_alert.cli import app
 from ovro_alert.demo.processes import free_port
 
 KEY = "a-key-of-these-tests"
@@ -23,6 +25,14 @@ def until(found: Callable[[], object], limit_s: float = 30.0, what: str = "what 
             return value
         time.sleep(0.01)
     raise AssertionError(f"{what} did not come within {limit_s} s")
+
+
+def keys(database_url: str, *arguments: str) -> str:
+    """`ovro-alert keys …` on a log's database; what it prints on standard output."""
+    environment = {"OVRO_ALERT_DATABASE_URL": database_url}
+    result = CliRunner().invoke(app, ["keys", *arguments], env=environment)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
 
 
 class RunningRelay:

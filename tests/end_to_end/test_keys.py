@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from ovro_alert.relay.throttle import BURST, INTERVAL_S
-from support import RunningRelay
+from support import RunningRelay, keys, until
 
 pytestmark = pytest.mark.end_to_end
 COMMAND = {"command": "powerbeam", "command_mjd": 61103.25, "args": {}}
@@ -106,3 +106,17 @@ def test_the_first_start_makes_a_key_that_is_told_once_and_kept_nowhere(tmp_path
     assert "GET /… HTTP" in log
     for path in tmp_path.glob("relay.sqlite*"):
         assert secret.encode() not in path.read_bytes()
+
+
+def test_a_stream_ends_when_its_key_is_revoked_and_tells_nothing_more(relay):
+    database = f"sqlite:///{relay.directory / 'relay.sqlite'}"
+    headers = {"X-API-Key": keys(database, "make", "a follower", "--scope=read:lwa")}
+    with relay.client() as owner, httpx2.Client(base_url=relay.url, trust_env=False, timeout=30) as client:
+        owner.put("/lwa", json=COMMAND)
+        with client.stream("GET", "/lwa/stream", headers=headers) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "id: 1"
+            keys(database, "revoke", headers["X-API-Key"])
+            until(lambda: client.get("/lwa", headers=headers).status_code == 401, 10)
+            owner.put("/lwa", json=COMMAND)
+            assert "id: 2" not in list(lines)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from typer.testing import CliRunner
 
-from ovro_alert.cli import app
+import support
 from ovro_alert.relay.app import create_app
 from ovro_alert.relay.settings import RelaySettings
 
@@ -51,16 +51,9 @@ def client(anyone: TestClient) -> TestClient:
 
 
 @pytest.fixture
-def keys(relay_settings: RelaySettings, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def keys(relay_settings: RelaySettings) -> Callable[..., str]:
     """`ovro-alert keys …` on the database of the relay, which runs meanwhile; gives what it prints."""
-    monkeypatch.setenv("OVRO_ALERT_DATABASE_URL", relay_settings.database_url)
-
-    def run(*args: str) -> str:
-        result = CliRunner().invoke(app, ["keys", *args])
-        assert result.exit_code == 0, result.output
-        return result.stdout.strip()
-
-    return run
+    return partial(support.keys, relay_settings.database_url)
 
 
 @pytest.fixture

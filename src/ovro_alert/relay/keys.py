@@ -54,7 +54,7 @@ class RequireKey:
             return await _refuse(send, 401, "a wrong key", BEARER)
         if lacked := lacking(rights, scope["method"], path):
             return await _refuse(send, 403, says_lacking(lacked))
-        scope["rights"] = rights
+        scope["key"], scope["rights"] = token, rights
         return await self._app(scope, receive, send)
 
 
@@ -63,6 +63,12 @@ def demand(request: Request, verb: Verb, slot: str) -> None:
     rights: Rights = request.scope["rights"]
     if not rights.allow(verb, slot):
         raise HTTPException(403, says_lacking(f"{verb}:{slot}"))
+
+
+async def is_still_known(scope: Scope) -> bool:
+    """Whether the key of a request that lasts is still in force."""
+    ring: KeyRing = scope["app"].state.relay.keys
+    return await ring.rights(scope["key"]) is not None
 
 
 def says_lacking(scope: str) -> str:
