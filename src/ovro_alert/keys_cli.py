@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
@@ -38,11 +38,12 @@ def parse_end(text: str, now: datetime) -> datetime:
     Raises
         ValueError: it is neither, or is past.
     """
-    if match := LIFE.fullmatch(text):
-        return now + timedelta(**{UNITS[match[2]]: int(match[1])})
     whole = f"{text}T00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
     try:
-        end = MOMENT.validate_python(whole).astimezone(UTC)
+        if match := LIFE.fullmatch(text):
+            end = now + timedelta(**{UNITS[match[2]]: int(match[1])})
+        else:
+            end = MOMENT.validate_python(whole)
     except ValidationError:
         raise ValueError(f"{text!r} is neither a life (90d, 12h, 30m) nor a date or UTC moment") from None
     if end <= now:
