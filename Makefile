@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # One dot for every package that pip looks at.
 DOTS := awk '/^(Collecting|  Downloading|Building|Installing)/ { printf "."; fflush() } END { print " done" }'
 
-.PHONY: install demo test lint types check bench clean
+.PHONY: install demo test lint types check bench torture clean
 
 install: $(STAMP)
 
@@ -38,6 +38,10 @@ check: lint types test
 
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
+
+# About half an hour; `make torture QUICK=--quick` takes some minutes.
+torture: $(STAMP)
+	@$(BIN)/python -m torture $(QUICK)
 
 clean:
 	rm -rf $(VENV) build out

@@ -1,0 +1,144 @@
+"""A proxy that cuts every connection after some bytes, anywhere in a request or an answer."""
+
+import asyncio
+import json
+import random
+import socket
+import struct
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx2
+
+from ovro_alert.command import State
+from ovro_alert.demo.processes import Processes, wait_for
+from torture.audit import broken_promises, whole
+from torture.ground import Ground, Outcome
+from torture.load import SLOT, Ledger, Load
+
+TRIES = "a proxy cuts connections at any byte"
+COMMANDS, QUICK = 3000, 200
+FOR_THE_TELESCOPE, QUICK_TELESCOPE = 60, 10
+LONGEST = 5.3  # a connection may carry 1 to 10 to this power bytes; a page of the log has 10 to the 4.7
+LIMIT_S = 600.0
+
+
+class Proxy:
+    """Carries connections to a port of loopback and cuts each after a number of bytes drawn by lot."""
+
+    def __init__(self, target: int) -> None:
+        self.cuts = 0
+        self._target = target
+        self._chance = random.Random("cuts")
+        self._loop = asyncio.new_event_loop()
+        self._server = self._loop.run_until_complete(asyncio.start_server(self._carry, "127.0.0.1", 0))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Gives its URL."""
+        self._thread.start()
+        try:
+            yield f"http://127.0.0.1:{self.port}"
+        finally:
+            self._loop.call_soon_threadsafe(self._end)
+            self._thread.join(10)
+
+    def _end(self) -> None:
+        self._server.close()
+        for task in asyncio.all_tasks(self._loop):
+            task.cancel()
+        self._loop.call_soon(self._loop.stop)
+
+    async def _carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        relay, to_relay = await asyncio.open_connection("127.0.0.1", self._target)
+        left = [int(10 ** self._chance.uniform(0, LONGEST))]
+
+        async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while data := await source.read(65536):
+                    sink.write(data[: left[0]])
+                    await sink.drain()
+                    left[0] -= len(data)
+                    if left[0] <= 0:
+                        self.cuts += 1
+                        return
+
+        pipes = [asyncio.create_task(pipe(*ends)) for ends in ((client, to_relay), (relay, to_client))]
+        await asyncio.wait(pipes, return_when=asyncio.FIRST_COMPLETED)
+        for each in pipes:
+            each.cancel()
+        rudely = self._chance.random() < 0.5
+        for writer in (to_client, to_relay):
+            if rudely:  # RST in place of FIN: what was not read yet is lost
+                linger = struct.pack("ii", 1, 0)
+                with suppress(OSError):
+                    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.close()
+
+
+def run(ground: Ground) -> Outcome:
+    """PUTs repeated with their Idempotency-Key, alerts, both kinds of followers and OVRO-LWA's client lose
+    nothing and double nothing."""
+    wanted = QUICK if ground.quick else COMMANDS
+    asked = QUICK_TELESCOPE if ground.quick else FOR_THE_TELESCOPE
+    ledger = Ledger()
+    violations: list[str] = []
+    with ground.relay() as relay, relay.client() as client:
+        proxy = Proxy(relay.port)
+        with proxy.running() as url:
+            telescope = ground.directory / "telescope"
+            environment = relay.environment | {"RELAY_URL": url} | _client_settings(telescope)
+            with Processes(ground.directory / "logs", environment) as processes:
+                processes.start("lwa-alert", "-m", "ovro_alert.clients.lwa_alert")
+                _ask_the_telescope(client, asked)
+                wait_for(lambda: _are_done(client), "the end of all that the telescope was asked", LIMIT_S)
+                acted, ids = _acted(telescope), {str(entry["id"]) for entry in whole(client, SLOT)}
+            if set(acted) != ids or set(acted.values()) != {1}:
+                violations.append(f"the telescope was given {acted} of {len(ids)} commands")
+            with Load(url, relay.key, ledger) as load:
+                load.put(repeat=True)
+                load.put(repeat=True)
+                load.post()
+                load.follow()
+                load.stream()
+                while ledger.count() < wanted:
+                    before = ledger.count()
+                    wait_for(lambda before=before: ledger.count() > before, "an acknowledgement", 60)  # type: ignore[misc]
+                    ground.say(f"{proxy.cuts} cuts, {ledger.count()} of {wanted} acknowledged")
+                violations += broken_promises(client, load)
+    seen = f"{asked} commands carried out once; "
+    seen += f"{len(ledger.acknowledged)} PUTs and {len(ledger.receipts)} alerts, all there once"
+    return Outcome(f"{proxy.cuts} cuts", seen, violations)
+
+
+def _client_settings(directory: Path) -> dict[str, str]:
+    table = {"DIRECTORY": directory, "CLIENT": "cut", "LEASE_S": 2, "WAIT_S": 0.5, "RECHECK_S": 0.2}
+    return {f"OVRO_ALERT_LWA_ALERT_{name}": str(value) for name, value in table.items()}
+
+
+def _ask_the_telescope(client: httpx2.Client, number: int) -> None:
+    """Dumps, and beams of which none overlaps another."""
+    for n in range(number):
+        start = datetime.now(UTC) + timedelta(hours=1 + n)
+        beam = {"ra": 10, "dec": 20, "start": start.isoformat(), "duration": 60}
+        command, args = ("trigger", {"event": f"S{n}"}) if n % 2 else ("powerbeam", beam)
+        body = {"command": command, "command_mjd": 61041.0 + n, "args": args}
+        client.put(f"/{SLOT}", json=body).raise_for_status()
+
+
+def _are_done(client: httpx2.Client) -> bool:
+    time.sleep(0.2)
+    return {entry["state"] for entry in whole(client, SLOT)} == {State.DONE}
+
+
+def _acted(directory: Path) -> Counter[str]:
+    """How often the telescope was given each command."""
+    lines = (directory / "telescope" / "journal.jsonl").read_text().splitlines()
+    return Counter(json.loads(line)["id"] for line in lines)
