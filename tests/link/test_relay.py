@@ -128,6 +128,20 @@ def test_claim_renewal_report_and_put_say_what_the_contract_says():
     ]
 
 
+def test_a_put_is_repeated_under_its_own_key_alone():
+    keys = []
+
+    def handle(request: httpx2.Request) -> httpx2.Response:
+        keys.append(request.headers["Idempotency-Key"])
+        return httpx2.Response(200, json={})
+
+    with answering(handle) as (relay, _):
+        for key in (None, None, "mine", "mine"):
+            relay.put("lwa", "test", {}, 60000.25, key)
+    assert keys[2:] == ["mine", "mine"]
+    assert len(set(keys)) == 3
+
+
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import httpx2
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
@@ -154,10 +155,13 @@ class Relay:
                 raise
             raise Away(f"POST /alerts: no relay answers there ({refused})") from refused
 
-    def put(self, slot: str, command: str, args: Mapping[str, Any], command_mjd: float) -> None:
-        """Put an entry into a slot in the protocol of today."""
+    def put(
+        self, slot: str, command: str, args: Mapping[str, Any], command_mjd: float, key: str | None = None
+    ) -> None:
+        """Put an entry into a slot; to repeat it after Away is safe with the same `key`, such as a UUID."""
         body = {"command": command, "command_mjd": command_mjd, "args": dict(args)}
-        self._answer("PUT", f"/{_step(slot)}", json=body)
+        headers = {"Idempotency-Key": key or uuid4().hex}
+        self._answer("PUT", f"/{_step(slot)}", json=body, headers=headers)
 
     def commands(self, slot: str, after: int, wait: float) -> tuple[list[Entry], int]:
         """The slot's entries beyond `after`, waiting up to `wait` s for one; and the next `after`."""

@@ -21,6 +21,7 @@ from ovro_alert.policy import rules
 from ovro_alert.relay import alerts, commands, events, following, health, slots, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
+from ovro_alert.relay.idempotency import answer_reused
 from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
 from ovro_alert.relay.metrics import Measure, Metrics
@@ -31,6 +32,7 @@ from ovro_alert.relay.slots_first import SlotsFirst
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
 from ovro_alert.store import keys as key_log
+from ovro_alert.store.idempotency import Reused
 from ovro_alert.store.log import Log, Unavailable, utc_now
 
 SWITCH_S = 0.0005
@@ -94,6 +96,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
     app.add_exception_handler(TooLarge, answer_too_large)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)
     app.add_exception_handler(Unavailable, _answer_unavailable)
+    app.add_exception_handler(Reused, answer_reused)
     app.add_exception_handler(command_log.Unknown, commands.answer_unknown)
     app.add_exception_handler(command_log.Refused, commands.answer_refused)
     return app

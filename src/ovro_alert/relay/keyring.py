@@ -78,7 +78,9 @@ class KeyRing:
                 # Those that were known stay good: a revocation could not have been written meanwhile either.
                 logger.warning("the keys could not be read again: %s", error)
             else:
-                self._known = {id: (key, Rights(frozenset(key.scopes))) for id, key in found.items()}
+                self._known = {
+                    id: (key, Rights(frozenset(key.scopes), key.name)) for id, key in found.items()
+                }
 
     async def note_used(self) -> None:
         """Writes down which keys have been used, to the hour."""

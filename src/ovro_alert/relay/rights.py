@@ -29,6 +29,7 @@ class Rights:
     """The rights of a key: `admin`, or any of `<verb>:<slot>` and `<verb>:*`."""
 
     scopes: frozenset[str]
+    holder: str = ""  # the key's name, which outlives its rotation; none for the key of the settings
 
     def allow(self, verb: Verb, slot: str) -> bool:
         """Whether the verb may be done with the slot; `*` asks for all of them."""

@@ -15,12 +15,15 @@ from ovro_alert.formats.slot import ROLES, from_slot
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.alerts import set_aside
 from ovro_alert.relay.body import Invalid, TooLarge, documented, parse, read_body, said
+from ovro_alert.relay.idempotency import DOCUMENTED, once_of
 from ovro_alert.relay.intake import Said, take
 from ovro_alert.relay.settings import RESERVED, SlotKind
 from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
 from ovro_alert.store.alerts import Arrival
 from ovro_alert.store.entries import NewEntry
+from ovro_alert.store.idempotency import Once, only_once
+from ovro_alert.store.log import Transaction
 
 JSON = "application/json"
 
@@ -73,7 +76,7 @@ def add_to(app: FastAPI) -> None:
         put_slot,
         methods=["PUT"],
         response_model=PutAnswer,
-        openapi_extra=documented(Put),
+        openapi_extra=documented(Put) | {"parameters": [DOCUMENTED]},
         tags=["slots"],
     )
     app.add_api_route("/{slot:slot}", get_slot, methods=["GET"], response_model=Newest, tags=["slots"])
@@ -92,6 +95,9 @@ async def put_slot(slot: str, request: Request) -> Response:
 
     In a slot that is both, `observation`, `event` and `test` are the sender's words. Another word of a sender
     is kept in its slot and is no alert.
+
+    With the header `Idempotency-Key` it may be repeated for a week: the same request under the same key is
+    answered as it was and adds nothing; another one under that key is refused (422).
     """
     state = state_of(request)
     kind = kind_of(slot, state)
@@ -100,12 +106,14 @@ async def put_slot(slot: str, request: Request) -> Response:
     except TooLarge as error:
         await set_aside(state, error.beginning, error.size, [str(error)], f"slot:{slot}", {"via": "put"})
         raise
+    once = once_of(request, slot, body)
     try:
         put = parse(Put, body)
         if kind is not SlotKind.TELESCOPE and put.command in ROLES:
-            entry = await _say(state, slot, put, body)
+            entry = await _say(state, slot, put, body, once)
         else:
-            entry = await _keep(state, slot, put, Kind.EVENT if kind is SlotKind.SENDER else Kind.COMMAND)
+            said_or_asked = Kind.EVENT if kind is SlotKind.SENDER else Kind.COMMAND
+            entry = await _keep(state, slot, put, said_or_asked, once)
     except Invalid as error:
         reasons = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.reasons]
         number = await set_aside(state, body, len(body), reasons, f"slot:{slot}", {"via": "put"})
@@ -114,12 +122,14 @@ async def put_slot(slot: str, request: Request) -> Response:
     return Response(orjson.dumps(answer), media_type=JSON)
 
 
-async def _keep(state: RelayState, slot: str, put: Put, kind: Kind) -> Entry:
+async def _keep(state: RelayState, slot: str, put: Put, kind: Kind, once: Once | None) -> Entry:
     new = NewEntry(slot, kind, put.command, put.args, put.command_mjd)
+    if once is not None:
+        return await state.log.write(only_once(once, lambda tx: entries.append(tx, new)))
     return await state.log.write_with_others(entries.append_many, new)
 
 
-async def _say(state: RelayState, slot: str, put: Put, body: bytes) -> Entry:
+async def _say(state: RelayState, slot: str, put: Put, body: bytes, once: Once | None) -> Entry:
     try:
         alert = from_slot(slot, put.command, put.command_mjd, put.args, put.instrument)
     except Unreadable as error:
@@ -127,9 +137,13 @@ async def _say(state: RelayState, slot: str, put: Put, body: bytes) -> Entry:
     words = Said(put.command, put.args, put.command_mjd)
     arrival = Arrival({"via": "put"}, None, state.clock())
     slots = state.settings.slots
-    taken = await state.log.write(lambda tx: take(tx, state.policy, slots, alert, body, arrival, words))
-    assert taken.entry is not None  # what was PUT is always said
-    return taken.entry
+
+    def say(tx: Transaction) -> Entry:
+        entry = take(tx, state.policy, slots, alert, body, arrival, words).entry
+        assert entry is not None  # what was PUT is always said
+        return entry
+
+    return await state.log.write(say if once is None else only_once(once, say))
 
 
 async def get_slot(slot: str, request: Request) -> Response:

@@ -177,3 +177,14 @@ keys = Table(
     Column("revoked_at", Moment),
     Column("expires_at", Moment),
 )
+
+# The requests that were to be done once, and the entry that each has made. An entry is as old as its key.
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("holder", String(200), primary_key=True),  # of the key to the relay
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", LargeBinary, nullable=False),  # of the request
+    Column("entry_id", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+)
