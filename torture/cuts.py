@@ -24,7 +24,10 @@ from torture.load import SLOT, Ledger, Load
 TRIES = "a proxy cuts connections at any byte"
 COMMANDS, QUICK = 3000, 200
 FOR_THE_TELESCOPE, QUICK_TELESCOPE = 60, 10
-LONGEST = 5.3  # a connection may carry 1 to 10 to this power bytes; a page of the log has 10 to the 4.7
+FEW, MANY = (
+    6000,
+    200_000,
+)  # bytes that a connection may carry: some requests, or pages of the log
 LIMIT_S = 600.0
 
 
@@ -58,7 +61,7 @@ class Proxy:
 
     async def _carry(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         relay, to_relay = await asyncio.open_connection("127.0.0.1", self._target)
-        left = [int(10 ** self._chance.uniform(0, LONGEST))]
+        left = [self._chance.randrange(1, FEW if self._chance.random() < 0.8 else MANY)]
 
         async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
             with suppress(OSError):
