@@ -22,6 +22,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from ovro_alert.store.engine import make_engine, migrate
 from ovro_alert.store.postgres import Others
 from ovro_alert.store.schema import counters
+from ovro_alert.store.sharing import SharedReads
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -100,6 +101,7 @@ class Log:
             self._versions = self._reading.raw_connection().cursor()
         self._others = None if self._reads_here else Others(self._reading.url, on_commit)
         self._readers = ThreadPoolExecutor(READERS, "log-read")
+        self._shared = SharedReads(self._readers)
         self._waiting: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_for_ever, name="log-write", daemon=True)
         self._writer.start()
@@ -139,10 +141,11 @@ class Log:
         """As `read`, for a job of a few rows by an index, whose result `key` names until the next commit.
 
         Where the database is a file on this machine its own counter of commits, by whatever process, says
-        whether what was read before still holds; the result is shared and must not be changed.
+        whether what was read before still holds; of a server it is asked anew, once for all who ask together.
+        The result is shared and must not be changed.
         """
         if not self._reads_here:
-            return await self.read(job)
+            return await self._shared.read(key, lambda: self._read(job))
         if not self._is_fresh:
             version = self._versions.execute("PRAGMA data_version").fetchone()
             if version != self._version or len(self._peeked) > PEEKED:
