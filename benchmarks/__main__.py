@@ -5,7 +5,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import followers, growth, hops, slots
+from benchmarks import followers, growth, hops, postgres, slots
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
         ("Followers by server-sent events", followers.measure),
         ("A crowd of followers on one slot", followers.crowd),
         ("A log of a million commands beside one of a thousand", growth.measure),
+        ("PostgreSQL with many workers", postgres.measure),
         ("An alert's way to the client that waits for its command", hops.measure),
     ):
         print(f"\n{title}", flush=True)

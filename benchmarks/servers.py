@@ -20,13 +20,13 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(app: str, directory: Path) -> Iterator[Server]:
+def serving(app: str, directory: Path, database_url: str = "", workers: int = 1) -> Iterator[Server]:
     """uvicorn with an app, as an operator would run it but for the access log."""
     port = free_port()
     environment = {
         **os.environ,
         "RELAY_KEY": KEY,
-        "OVRO_ALERT_DATABASE_URL": f"sqlite:///{directory / 'bench.sqlite'}",
+        "OVRO_ALERT_DATABASE_URL": database_url or f"sqlite:///{directory / 'bench.sqlite'}",
     }
     command = [
         sys.executable,
@@ -34,6 +34,7 @@ def serving(app: str, directory: Path) -> Iterator[Server]:
         "uvicorn",
         app,
         f"--port={port}",
+        f"--workers={workers}",
         "--no-access-log",
         "--log-level=warning",
     ]
