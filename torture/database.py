@@ -20,7 +20,7 @@ PATIENCE_S = 9.0  # of a client of today
 def run(ground: Ground) -> Outcome:
     """Every write is refused with 503 in time, reads go on, and the same process goes on by itself later."""
     with ground.relay() as relay:
-        return without(ground, relay, _locked(relay), {"/lwa": 200, "/healthz": 200})
+        return without(ground, relay, _locked(relay), {"/lwa": 200, "/healthz": 200, "/readyz": 503})
 
 
 def without(
@@ -54,6 +54,9 @@ def without(
         before, start = ledger.count(), time.monotonic()
         wait_for(lambda: ledger.count() > before + 50, "writes afterwards", LIMIT_S)
         again_s = time.monotonic() - start
+        wait_for(
+            lambda: client.get("/readyz").status_code == 200, "the relay's word that it is ready", LIMIT_S
+        )
         if not refused_is_final:
             ledger.refused.clear()
         violations += broken_promises(client, load)

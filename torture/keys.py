@@ -1,4 +1,4 @@
-"""Somebody tries key after key."""
+"""Somebody tries key after key, each in the form of a real one."""
 
 import asyncio
 import threading
@@ -25,7 +25,13 @@ def run(ground: Ground) -> Outcome:
     tries = QUICK if ground.quick else KEYS
     violations: list[str] = []
     answers: Counter[int] = Counter()
-    with ground.relay() as relay, relay.client() as client:
+    # Behind a proxy the right and the wrong come from one address.
+    beside = httpx2.HTTPTransport(local_address=ATTACKER)
+    with (
+        ground.relay() as relay,
+        relay.client() as client,
+        httpx2.Client(base_url=relay.url, headers=client.headers, transport=beside) as neighbour,
+    ):
         client.put(f"/{SLOT}", json={"command": "powerbeam", "command_mjd": 61000.5}).raise_for_status()
         before = [_ask(client) for _ in range(RIGHT)]
         attack = threading.Thread(
@@ -36,7 +42,7 @@ def run(ground: Ground) -> Outcome:
         meanwhile = []
         while attack.is_alive():
             try:
-                meanwhile.append(_ask(client))
+                meanwhile += [_ask(client), _ask(neighbour)]
             except httpx2.HTTPError as error:
                 violations.append(f"a right client: {error}")
             if len(meanwhile) % 100 == 0:
@@ -79,7 +85,8 @@ async def _try(port: int, which: int, tries: int, answers: Counter[int]) -> None
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(ATTACKER, 0))
             while n < tries:
-                ask = f"GET /{SLOT} HTTP/1.1\r\nHost: torture\r\nX-API-Key: wrong-{which}-{n}\r\n\r\n"
+                key = f"oa_{'a' * 10}_{which:021}{n:022}"
+                ask = f"GET /{SLOT} HTTP/1.1\r\nHost: torture\r\nX-API-Key: {key}\r\n\r\n"
                 writer.write(ask.encode())
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 await reader.readexactly(int(head.split(b"content-length: ", 1)[1].split(b"\r\n", 1)[0]))

@@ -25,7 +25,9 @@ def run(ground: Ground) -> Outcome:
         try:
             url = _server("start", server)
             with ground.relay({"OVRO_ALERT_DATABASE_URL": url}) as relay:
-                return without(ground, relay, _stopped(server), {"/lwa": 503, "/healthz": 200})
+                return without(
+                    ground, relay, _stopped(server), {"/lwa": 503, "/healthz": 200, "/readyz": 503}
+                )
         finally:
             _server("remove", server)
 
