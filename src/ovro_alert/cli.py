@@ -36,6 +36,12 @@ def demo(
 
 
 @app.command(context_settings=GROUP)
+def db(context: typer.Context) -> None:
+    """Upgrades the log's database, says how it is, and lets go of what is old."""
+    _load("ovro_alert.db_cli", "relay").app(context.args, prog_name="ovro-alert db")
+
+
+@app.command(context_settings=GROUP)
 def keys(context: typer.Context) -> None:
     """Makes, lists, rotates and revokes the keys of those who speak with the relay."""
     _load("ovro_alert.keys_cli", "relay").app(context.args, prog_name="ovro-alert keys")

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
@@ -13,12 +13,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from ovro_alert.alert import Utc
 from ovro_alert.relay.rights import Verb, parse_scope
 from ovro_alert.relay.settings import load_settings
+from ovro_alert.span import parse_span
 from ovro_alert.store import keys
 from ovro_alert.store.log import Log, Transaction, Unavailable, utc_now
 
 T = TypeVar("T")
-UNITS = {"d": "days", "h": "hours", "m": "minutes"}
-LIFE = re.compile(r"(\d{1,5})([dhm])")
 MOMENT: TypeAdapter[datetime] = TypeAdapter(Utc)
 app = typer.Typer(
     no_args_is_help=True,
@@ -40,10 +39,8 @@ def parse_end(text: str, now: datetime) -> datetime:
     """
     whole = f"{text}T00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
     try:
-        if match := LIFE.fullmatch(text):
-            end = now + timedelta(**{UNITS[match[2]]: int(match[1])})
-        else:
-            end = MOMENT.validate_python(whole)
+        life = parse_span(text)
+        end = MOMENT.validate_python(whole) if life is None else now + life
     except ValidationError:
         raise ValueError(f"{text!r} is neither a life (90d, 12h, 30m) nor a date or UTC moment") from None
     if end <= now:

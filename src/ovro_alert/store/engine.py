@@ -1,12 +1,16 @@
 """Connections to the log's database, and bringing its schema up to date."""
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import orjson
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 
@@ -49,17 +53,39 @@ def make_engine(url: str | URL, *, writes: bool) -> Engine:
     return engine
 
 
-def migrate(url: str | URL) -> None:
-    """Brings the database's schema to the newest revision, from empty or from any older one."""
-    engine = make_engine(url, writes=True)
+@contextmanager
+def opened(url: str | URL, *, writes: bool) -> Iterator[Engine]:
+    """An engine on the log for as long as the block lasts. Raises as `make_engine`."""
+    engine = make_engine(url, writes=writes)
     try:
-        with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", "ovro_alert.store:migrations")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        yield engine
     finally:
         engine.dispose()
+
+
+def migrate(url: str | URL, to: str = "head") -> None:
+    """Brings the database's schema to the newest revision, from empty or from any older one."""
+    with opened(url, writes=True) as engine, engine.begin() as connection:
+        config = _alembic()
+        config.attributes["connection"] = connection
+        command.upgrade(config, to)
+
+
+def revision(url: str | URL) -> str | None:
+    """The revision of the database's schema; None where it has none."""
+    with opened(url, writes=False) as engine, engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str | None:
+    """The revision that this code works on."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "ovro_alert.store:migrations")
+    return config
 
 
 def _dumps(value: Any) -> str:
