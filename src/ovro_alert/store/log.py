@@ -185,24 +185,25 @@ class Log:
 
     def _write_for_ever(self) -> None:
         while (first := self._waiting.get()) is not None:
-            batch = [first]
-            closing = False
-            while len(batch) < BATCH and not self._waiting.empty():
-                another = self._waiting.get()
-                if another is None:
-                    closing = True
-                    break
-                batch.append(another)
-            self._write(batch)
-            if closing:
+            self._write([first])
+
+    def _fill(self, batch: list[_Write]) -> None:
+        """Adds to a batch what else waits."""
+        while len(batch) < BATCH and not self._waiting.empty():
+            another = self._waiting.get()
+            if another is None:
+                self._waiting.put(None)  # the log is being closed, which is not for the batch to see
                 return
+            batch.append(another)
 
     def _write(self, batch: list[_Write]) -> None:
-        """Commits a batch, then answers each of its writes."""
+        """Commits a batch and what waits when its turn comes, then answers each of the writes."""
         answers: list[Answer] = []
         changed: set[str] = set()
         try:
             with self._writing.begin() as connection:
+                # Now, for other processes may have had the log to themselves meanwhile.
+                self._fill(batch)
                 for together in _together(batch):
                     tx = Transaction(connection, self._clock(), self._mark)
                     items, futures = [one.item for one in together], [one.future for one in together]
@@ -219,6 +220,7 @@ class Log:
                     self._others.tell(connection, changed)
         except Exception as error:
             logger.error("the log could not be written: %s", error)
+            self._fill(batch)  # whoever waits behind it need not find out for himself
             answers = [(write.future, None, Unavailable(str(error))) for write in batch]
             changed.clear()
         else:
