@@ -22,7 +22,7 @@ from torture.ground import Ground, Outcome
 from torture.load import SLOT, Ledger, Load
 
 TRIES = "a proxy cuts connections at any byte"
-COMMANDS, QUICK = 3000, 200
+COMMANDS, QUICK = 10_000, 500
 FOR_THE_TELESCOPE, QUICK_TELESCOPE = 60, 10
 FEW, MANY = (
     6000,
