@@ -25,7 +25,7 @@ STEPS = ["claimed", "looked", "running", "written", "before", "after", "acted", 
 
 # The daemon with a signal at one of its steps: `before` and `after` are the telescope's.
 PROGRAM = """
-import os, signal, sys, threading
+import signal, sys, threading
 from ovro_alert.clients.lwa_alert import Client, LwaAlertSettings
 from ovro_alert.link.daemon import run
 from ovro_alert.link.settings import LinkSettings
@@ -34,7 +34,8 @@ from ovro_alert.telescopes.lwa.simulated import SimulatedTelescope
 
 def step(name):
     if name == sys.argv[1]:
-        os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+        # To this very thread: sent to the process, it could reach another first, and this one go on a little.
+        signal.pthread_kill(threading.get_ident(), getattr(signal, sys.argv[2]))
 
 def work(stop):
     settings = LwaAlertSettings()

@@ -1,6 +1,7 @@
 """The parts of the demonstration, each a process of its own as an observatory would run it."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,14 +22,21 @@ class Failed(Exception):
 
 
 def free_port(wanted: int = 0) -> int:
-    """`wanted` if nobody listens there, else any free port of loopback."""
-    with closing(socket.socket()) as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            sock.bind(("127.0.0.1", wanted))
-        except OSError:
-            return free_port()
-        return int(sock.getsockname()[1])
+    """`wanted` if nobody listens there, else any free port of loopback.
+
+    Below those that the kernel gives to outgoing connections (32768 and up), or one of them may have it before
+    whoever is to listen there does.
+    """
+    ports = [wanted] if wanted else []
+    for port in (*ports, *random.sample(range(20_000, 30_000), 100)):
+        with closing(socket.socket()) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise Failed("no free port on loopback")
 
 
 def wait_for(happened: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> None:
