@@ -24,8 +24,8 @@ class Failed(Exception):
 def free_port(wanted: int = 0) -> int:
     """`wanted` if nobody listens there, else any free port of loopback.
 
-    Below those that the kernel gives to outgoing connections (32768 and up), or one of them may have it before
-    whoever is to listen there does.
+    Below those that the kernel gives to outgoing connections (32768 and up), or one of them may have it
+    before whoever is to listen there does.
     """
     ports = [wanted] if wanted else []
     for port in (*ports, *random.sample(range(20_000, 30_000), 100)):
