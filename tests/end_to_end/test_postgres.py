@@ -120,3 +120,10 @@ def test_an_alert_sent_to_every_worker_at_once_is_one_alert(relay):
     assert len({answer["event_id"] for answer in answers}) == 1
     with relay.client() as client:
         assert len(client.get("/events").raise_for_status().json()["events"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/events/%00", "/events/a%00b", "/alerts/%00/raw"])
+def test_a_name_that_the_database_cannot_hold_is_refused(relay, path):
+    with relay.client() as client:
+        assert client.get(path).status_code == 422
+        assert client.post("/alerts?format=%00", content=b"{}").json()["setaside"] is not None

@@ -233,3 +233,10 @@ def test_an_unreadable_word_of_the_transport_harms_nothing(client, story):
     for word in words:
         answer = post(client, story["chime-repeater"].raw, headers={"X-Alert-Transport": word})
         assert answer.status_code == 200
+
+
+def test_a_format_that_no_database_would_keep_is_kept_as_far_as_it_goes(client):
+    answer = client.post("/alerts", params={"format": "a\0" + "b" * 300}, content=b"{}")
+    assert answer.status_code == 422
+    (kept,) = client.get("/setaside").json()["setaside"]
+    assert (kept["n"], kept["format"]) == (answer.json()["setaside"], "a" + "b" * 99)

@@ -144,6 +144,7 @@ def test_an_observation_put_again_acts_once(client):
         ("/lwa", b'{"command": "x", "command_mjd": NaN, "args": {}}', []),
         ("/lwa", b'{"command": "x", "command_mjd": 1e999, "args": {}}', []),
         ("/lwa", b'{"command_mjd": 1, "args": {}}', ["command"]),
+        ("/lwa", b'{"command": "%b", "command_mjd": 1}' % (b"x" * 201), ["command"]),
         ("/lwa", b'{"command": "x", "command_mjd": 1, "args": []}', ["args"]),
         ("/lwa", b'{"command": "x", "command_mjd": 1, "args": {"a": Infinity}}', []),
         ("/lwa", b'{"command": "x", "command_mjd": 1, "args": {}', []),

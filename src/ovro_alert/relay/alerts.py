@@ -90,6 +90,8 @@ async def set_aside(
 ) -> int:
     """Keeps bytes that cannot be read; returns their number."""
     logger.warning("set aside %d bytes: %s", size, "; ".join(reasons))
+    if format is not None:
+        format = format.replace("\0", "")[:100]  # what every database's column keeps
     return await state.log.write(lambda tx: setaside.append(tx, content, size, reasons, format, transport))
 
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi_offline import FastAPIOffline
+from sqlalchemy.exc import DataError
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
@@ -96,6 +97,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
     app.add_exception_handler(TooLarge, answer_too_large)
     app.add_exception_handler(RequestValidationError, _answer_bad_request)
     app.add_exception_handler(Unavailable, _answer_unavailable)
+    app.add_exception_handler(DataError, _answer_unkeepable)
     app.add_exception_handler(Reused, answer_reused)
     app.add_exception_handler(command_log.Unknown, commands.answer_unknown)
     app.add_exception_handler(command_log.Refused, commands.answer_refused)
@@ -149,6 +151,13 @@ async def _answer_bad_request(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     wrong = [{key: each[key] for key in ("loc", "msg", "type")} for each in error.errors()]
     return JSONResponse({"detail": wrong, "setaside": None}, 422)
+
+
+async def _answer_unkeepable(_: Request, error: Exception) -> JSONResponse:
+    """PostgreSQL keeps no NUL character, so it cannot be asked for one in an address either."""
+    assert isinstance(error, DataError)
+    wrong = {"loc": [], "msg": f"the database cannot hold it: {error.orig}", "type": "unkeepable"}
+    return JSONResponse({"detail": [wrong], "setaside": None}, 422)
 
 
 async def _answer_unavailable(_: Request, error: Exception) -> JSONResponse:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI, HTTPException, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.convertors import Convertor, register_url_convertor
 
@@ -47,7 +47,7 @@ class Put(BaseModel):
     """What is PUT into a slot."""
 
     instrument: str = ""
-    command: str
+    command: str = Field(max_length=200)
     command_mjd: Finite
     args: dict[str, Any] = {}
 
