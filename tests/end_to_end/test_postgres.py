@@ -122,8 +122,42 @@ def test_an_alert_sent_to_every_worker_at_once_is_one_alert(relay):
         assert len(client.get("/events").raise_for_status().json()["events"]) == 1
 
 
-@pytest.mark.parametrize("path", ["/events/%00", "/events/a%00b", "/alerts/%00/raw"])
-def test_a_name_that_the_database_cannot_hold_is_refused(relay, path):
+def test_while_the_database_is_away_the_relay_says_so_and_afterwards_goes_on(tmp_path, postgres_server):
+    relay = RunningRelay(tmp_path, {"OVRO_ALERT_DATABASE_URL": postgres_server.url})
+    relay.start()
+    body = {"command": "powerbeam", "command_mjd": 61000.0, "args": {}}
+    try:
+        with relay.client() as client, relay.client() as patient, ThreadPoolExecutor(1) as pool:
+            client.headers["Connection"] = (
+                "close"  # the relay ends idle ones just as they might be used again
+            )
+            assert client.put("/lwa", json=body).raise_for_status().json()["seq"] == 1
+            waits = pool.submit(patient.get, "/lwa/commands", params={"after": 1, "wait": 40})
+            follower = 'ovro_alert_followers{topic="lwa"} 1.0'
+            until(lambda: follower in client.get("/metrics").text, what="the follower")
+            postgres_server.stop()
+            put, get = client.put("/lwa", json=body), client.get("/lwa")
+            assert (put.status_code, get.status_code) == (503, 503)
+            assert put.headers["Retry-After"]
+            until(lambda: client.get("/readyz").status_code == 503, what="not being ready")
+            assert client.get("/healthz").status_code == 200
+            postgres_server.start()
+            assert client.put("/lwa", json=body).raise_for_status().json()["seq"] == 2
+            assert [entry["seq"] for entry in waits.result(50).json()["commands"]] == [2]
+            until(lambda: client.get("/readyz").status_code == 200, what="being ready")
+    finally:
+        relay.stop()
+
+
+def test_what_no_database_can_hold_is_a_clear_refusal(relay):
     with relay.client() as client:
-        assert client.get(path).status_code == 422
-        assert client.post("/alerts?format=%00", content=b"{}").json()["setaside"] is not None
+        assert client.get("/events/a%00b").status_code in (404, 422)
+        assert client.get("/alerts/a%00b/raw").status_code in (404, 422)
+        assert client.post("/alerts", params={"format": "a\x00b"}, content=b"{}").status_code == 422
+        assert client.post("/alerts", params={"format": "a" * 101}, content=b"{}").status_code == 422
+        long = {"command": "c" * 201, "command_mjd": 61000.0, "args": {}}
+        assert client.put("/lwa", json=long).status_code == 422
+        assert client.get(f"/setaside/{10**30}/raw").status_code in (404, 422)
+        assert client.get(f"/commands/{10**30}").status_code in (404, 422)
+        header = {"X-Alert-Transport": '{"via": "a\\u0000b"}'}
+        assert client.post("/alerts", headers=header, content=b"{}").status_code == 422

@@ -4,14 +4,8 @@ Two logs on one database stand for two workers; what each hears of the other goe
 """
 
 import asyncio
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -22,7 +16,6 @@ from ovro_alert.store.engine import make_engine
 from ovro_alert.store.log import Unavailable
 from support import until
 
-SCRIPT = Path(__file__).parents[2] / "deploy" / "dev" / "postgres"
 CLIENTS = 2
 
 
@@ -160,6 +153,13 @@ def test_what_is_acknowledged_is_on_disk_whatever_the_database_was_told(url, ope
     assert said == "on"
 
 
+def test_the_address_has_the_last_word_on_its_sessions(url, open_bench):
+    said = make_url(url).update_query_dict({"options": "-c lock_timeout=3s", "application_name": "told"})
+    bench = open_bench(said.render_as_string(hide_password=False))
+    show = text("SELECT current_setting('lock_timeout'), current_setting('application_name')")
+    assert bench.do(lambda tx: tx.connection.execute(show).one()) == ("3s", "told")
+
+
 def test_a_reader_sees_one_moment_and_cannot_write(url, open_bench):
     bench = open_bench(url)
     bench.do(put)
@@ -181,64 +181,23 @@ def test_a_plain_address_means_the_driver_that_comes_with_ovro_alert():
         make_engine("mysql://ovro@127.0.0.1/alerts", writes=True)
 
 
-class Server:
-    """A server of this test's own, that it may stop and crash."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.url = self.start()
-
-    def _script(self, verb):
-        done = subprocess.run([SCRIPT, verb, self.directory], capture_output=True, text=True, timeout=50)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
-
-    def start(self):
-        return self._script("start")
-
-    def stop(self):
-        self._script("stop")
-
-    def crash(self):
-        """Ends at once, without writing out anything that is not in its write-ahead log."""
-        lock = self.directory / "data" / "postmaster.pid"
-        os.kill(int(lock.read_text().split()[0]), signal.SIGQUIT)
-        until(lambda: not lock.exists())
-
-    def remove(self):
-        self._script("remove")
-
-
-@pytest.fixture
-def server():
-    if not os.environ.get("OVRO_ALERT_TEST_POSTGRES"):
-        pytest.skip("no PostgreSQL: set OVRO_ALERT_TEST_POSTGRES to what `deploy/dev/postgres start` prints")
-    if not list(Path("/usr/lib/postgresql").glob("*/bin/initdb")):
-        pytest.skip("the programs of a PostgreSQL server are not installed here")
-    # Not pytest's own folder: the server's user may not enter that.
-    server = Server(Path(tempfile.mkdtemp(prefix="ovro-alert-postgres-")))
-    yield server
-    server.remove()
-    shutil.rmtree(server.directory, ignore_errors=True)
-
-
-def test_while_the_server_is_away_nothing_is_acknowledged_and_afterwards_all_goes_on(server, open_bench):
-    here, there = open_bench(server.url), open_bench(server.url)
+def test_while_the_server_is_away_nothing_is_acknowledged_and_then_all_goes_on(postgres_server, open_bench):
+    here, there = open_bench(postgres_server.url), open_bench(postgres_server.url)
     assert here.do(put).seq == 1
-    server.stop()
+    postgres_server.stop()
     for bench in (here, there):
         assert [type(answer) for answer in bench.write(put, put)] == [Unavailable] * 2
         with pytest.raises(Unavailable):
             bench.read(lambda c: entries.newest(c, "lwa"))
-    server.start()
+    postgres_server.start()
     assert here.do(put).seq == 2  # the first try
     assert there.read(lambda c: entries.newest(c, "lwa")).seq == 2
     there.woken.clear()
     until(lambda: (here.do(lambda tx: put(tx, "dsa")), "dsa" in heard(there))[1])
 
 
-def test_what_was_acknowledged_survives_a_crash_of_the_server(server, open_bench):
-    bench = open_bench(server.url)
+def test_what_was_acknowledged_survives_a_crash_of_the_server(postgres_server, open_bench):
+    bench = open_bench(postgres_server.url)
     acknowledged = []
 
     async def write():
@@ -256,9 +215,9 @@ def test_what_was_acknowledged_survives_a_crash_of_the_server(server, open_bench
         with ThreadPoolExecutor() as pool:
             done = pool.submit(asyncio.run, writers())
             until(lambda before=before: len(acknowledged) > before + 100)
-            server.crash()
+            postgres_server.crash()
             done.result(30)
-        server.start()
+        postgres_server.start()
     logged = [one.seq for one in bench.read(lambda c: entries.after(c, "lwa", 0, 100_000))]
     assert logged == list(range(1, len(logged) + 1))
     assert set(acknowledged) <= set(logged)
