@@ -128,9 +128,9 @@ def _find_events(connection: Connection, before: datetime, last: tuple[Any, ...]
 
 
 def _remove_events(connection: Connection, before: datetime, page: Keys, act: Act) -> Counter[str]:
-    # An alert that came since may have led to a command: asked again, now that nobody else writes.
+    # A command comes with an alert, and that is noted on its event. Asked again, now that nobody else writes.
     still = events.c.event_id.in_([event_id for _, event_id in page]) & (events.c.last_at < before)
-    old = connection.scalars(select(events.c.event_id).where(still, ~LED_TO_COMMANDS)).all()
+    old = connection.scalars(select(events.c.event_id).where(still)).all()
     theirs = select(alerts.c.alert_id).where(alerts.c.event_id.in_(old))
     return Counter(
         {
