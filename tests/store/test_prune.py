@@ -88,6 +88,7 @@ def test_what_led_to_nothing_goes_and_what_led_to_a_command_stays_whole(bench, p
     say(bench, "acted on", 2)
     say(bench, "not acted on")
     say(bench, "spoken of since")
+    put(bench, "lwa", Kind.COMMAND)  # or its own would stay for being the newest
     bench.later(100 * DAY)
     say(bench, "spoken of since", 2)
     before = rows(bench)
