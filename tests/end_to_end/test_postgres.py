@@ -129,7 +129,7 @@ def test_while_the_database_is_away_the_relay_says_so_and_afterwards_goes_on(tmp
     try:
         with relay.client() as client, relay.client() as patient, ThreadPoolExecutor(1) as pool:
             client.headers["Connection"] = (
-                "close"  # the relay ends idle ones just as they might be used again
+                "close"  # idle ones end after 5 s, perhaps just then
             )
             assert client.put("/lwa", json=body).raise_for_status().json()["seq"] == 1
             waits = pool.submit(patient.get, "/lwa/commands", params={"after": 1, "wait": 40})
