@@ -128,9 +128,7 @@ def test_while_the_database_is_away_the_relay_says_so_and_afterwards_goes_on(tmp
     body = {"command": "powerbeam", "command_mjd": 61000.0, "args": {}}
     try:
         with relay.client() as client, relay.client() as patient, ThreadPoolExecutor(1) as pool:
-            client.headers["Connection"] = (
-                "close"  # idle ones end after 5 s, perhaps just then
-            )
+            client.headers["Connection"] = "close"  # idle ones end after 5 s, perhaps just then
             assert client.put("/lwa", json=body).raise_for_status().json()["seq"] == 1
             waits = pool.submit(patient.get, "/lwa/commands", params={"after": 1, "wait": 40})
             follower = 'ovro_alert_followers{topic="lwa"} 1.0'
