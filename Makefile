@@ -39,7 +39,7 @@ check: lint types test
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
 
-# About half an hour; `make torture QUICK=--quick` takes some minutes.
+# About twenty minutes; `make torture QUICK=--quick` takes three.
 torture: $(STAMP)
 	@$(BIN)/python -m torture $(QUICK)
 
