@@ -192,7 +192,7 @@ entries = st.builds(
 )
 
 
-@given(st.lists(entries, min_size=1, max_size=40))
+@given(st.lists(entries, min_size=1, max_size=10))
 def test_every_message_is_within_slacks_limits_and_safe(news: list[SimpleNamespace]) -> None:
     message = post(news)
     if message is None:

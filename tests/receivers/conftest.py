@@ -47,7 +47,10 @@ class Handler(BaseHTTPRequestHandler):
     stand_in: StandIn
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        length = int(self.headers["Content-Length"])
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # its sender was killed over it
+            return
         about = json.loads(self.headers["X-Alert-Transport"])
         self.stand_in.posted.append((raw, about, self.headers["X-API-Key"]))
         if self.stand_in.hanging.is_set():
