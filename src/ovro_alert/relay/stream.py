@@ -74,6 +74,8 @@ class Stream(Response):
                     break
                 # A client that does not read holds up this, and nobody else.
                 await send({"type": "http.response.body", "body": body, "more_body": True})
+                # The others that were woken with this one are told before it makes ready for the next.
+                await asyncio.sleep(0)
             await send({"type": "http.response.body", "body": b""})
         finally:
             gone.cancel()
