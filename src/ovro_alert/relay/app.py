@@ -1,6 +1,7 @@
 """The relay put together: settings, log, routes, and what answers when something is wrong."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -64,6 +65,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         await metrics.begin(app.state.relay)
         _let_go_when_told_to_stop(bell)
         sweeper = asyncio.create_task(_sweep(app.state.relay))
+        # What stands now stands for good: looking through all of it for garbage would hold everybody up.
+        gc.collect()
+        gc.freeze()
         yield
         sweeper.cancel()
         with suppress(asyncio.CancelledError):

@@ -13,9 +13,10 @@ from ovro_alert.relay.state import state_of
 from ovro_alert.store import entries
 
 PAGE = 200
+LAST = 2**62  # no number is greater
 router = APIRouter(tags=["slots"])
 
-After = Annotated[int, Query(ge=0, le=2**62)]
+After = Annotated[int, Query(ge=0, le=LAST)]
 Wait = Annotated[float, Query(ge=0, allow_inf_nan=False)]
 
 

@@ -1,4 +1,4 @@
-"""The slots' PUT and GET before FastAPI looks for a route: telescopes wait for these.
+"""The slots' PUT, GET and stream before FastAPI looks for a route: telescopes wait for these.
 
 FastAPI declares, checks and documents the same endpoints; on the way to them it spends more than they do.
 """
@@ -10,13 +10,18 @@ from fastapi import Request, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ovro_alert.relay.slots import get_slot, put_slot
+from ovro_alert.relay.stream import get_stream
 
-ENDPOINTS: dict[str, Callable[[str, Request], Awaitable[Response]]] = {"PUT": put_slot, "GET": get_slot}
+ENDPOINTS: dict[tuple[str, str], Callable[[str, Request], Awaitable[Response]]] = {
+    ("PUT", ""): put_slot,
+    ("GET", ""): get_slot,
+    ("GET", "/stream"): get_stream,
+}
 Handlers = Mapping[Any, Callable[[Request, Any], Any]]
 
 
 class SlotsFirst:
-    """Answers `PUT` and `GET /{slot}` of slots that there are; everything else is FastAPI's.
+    """Answers these requests where the slot is one that there is; everything else is FastAPI's.
 
     Errors are answered by the app's own handlers.
     """
@@ -27,12 +32,12 @@ class SlotsFirst:
         self._handlers = handlers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = ENDPOINTS.get(scope.get("method", ""))
-        slot = scope.get("path", "")[1:]
+        slot, slash, rest = scope.get("path", "")[1:].partition("/")
+        endpoint = ENDPOINTS.get((scope.get("method", ""), slash + rest))
         if endpoint is None or slot not in self._slots:
             await self._app(scope, receive, send)
             return
-        scope["template"] = "/{slot}"  # for the figures, as FastAPI's router leaves them its route
+        scope["template"] = "/{slot}" + slash + rest  # for the figures, as FastAPI's router leaves them its route
         request = Request(scope, receive)
         try:
             response = await endpoint(slot, request)

@@ -1,14 +1,15 @@
 """Following a slot's log by server-sent events: one answer that does not end (HTML standard, §9.2)."""
 
 import asyncio
-from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 from starlette.types import Receive, Scope, Send
 
-from ovro_alert.relay.following import PAGE, After
+from ovro_alert.relay.body import Invalid
+from ovro_alert.relay.following import LAST, PAGE
+from ovro_alert.relay.keyring import FRESH_S
 from ovro_alert.relay.keys import is_still_known
 from ovro_alert.relay.slots import kind_of
 from ovro_alert.relay.state import RelayState, state_of
@@ -23,17 +24,20 @@ HEADERS = [
 router = APIRouter(tags=["slots"])
 
 
+NUMBER = {"type": "integer", "minimum": 0, "maximum": LAST, "default": 0}
+DOCUMENTED = [
+    {"name": "after", "in": "query", "required": False, "schema": NUMBER},
+    {"name": "Last-Event-ID", "in": "header", "required": False, "schema": NUMBER},
+]
+
+
 @router.get(
     "/{slot}/stream",
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Entries as they come."}},
+    openapi_extra={"parameters": DOCUMENTED},
 )
-async def get_stream(
-    slot: str,
-    request: Request,
-    after: After = 0,
-    last_event_id: Annotated[str | None, Header()] = None,
-) -> Response:
+async def get_stream(slot: str, request: Request) -> Response:
     """The slot's log after number `after` as server-sent events, for as long as the client listens.
 
     Each has the entry's number as its id, its kind (`event`, `command`) as its type, and the entry as its
@@ -41,13 +45,15 @@ async def get_stream(
     """
     state = state_of(request)
     kind_of(slot, state)
-    if last_event_id is not None:
-        if not (last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19):
-            raise HTTPException(
-                422, [{"loc": ["header", "Last-Event-ID"], "msg": "must be an entry's number"}]
-            )
-        after = int(last_event_id)
-    return Stream(state, slot, after)
+    if (last := request.headers.get("last-event-id")) is not None:
+        return Stream(state, slot, _number(last, "header", "Last-Event-ID"))
+    return Stream(state, slot, _number(request.query_params.get("after", "0"), "query", "after"))
+
+
+def _number(text: str, *where: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) <= len(str(LAST)) and (number := int(text)) <= LAST:
+        return number
+    raise Invalid([{"loc": [*where], "msg": f"must be a number from 0 to {LAST}", "type": "number"}])
 
 
 class Stream(Response):
@@ -64,14 +70,17 @@ class Stream(Response):
         # What is sent to a client that went away vanishes: its leaving is to be listened for.
         gone = asyncio.ensure_future(_gone(receive))
         bell = self._state.bell
+        clock, known_until = asyncio.get_running_loop().time, 0.0
         try:
             while not (gone.done() or bell.is_closing):
                 page = await bell.follow(self._slot, self._read, KEEP_ALIVE_S)
                 body = b": nothing new\n\n"
                 if page is not None:
                     self._after, body = page
-                if not await is_still_known(scope):
-                    break
+                if clock() >= known_until:
+                    if not await is_still_known(scope):
+                        break
+                    known_until = clock() + FRESH_S
                 # A client that does not read holds up this, and nobody else.
                 await send({"type": "http.response.body", "body": body, "more_body": True})
                 # The others that were woken with this one are told before it makes ready for the next.
