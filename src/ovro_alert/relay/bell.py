@@ -1,6 +1,7 @@
 """Wakes those who wait for something new: a slot's followers, and the feed's."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -13,7 +14,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiting: dict[str, set[asyncio.Future[None]]] = {}
+        self._waiting: defaultdict[str, set[asyncio.Future[bool]]] = defaultdict(set)
         self.is_closing = False
 
     def followers(self, topic: str) -> int:
@@ -33,31 +34,43 @@ class Bell:
     def _ring(self, topics: set[str]) -> None:
         for topic in topics:
             for rung in self._waiting.pop(topic, ()):
-                _wake(rung)
+                _wake(rung, True)
+
+    def listen(self, topic: str) -> "asyncio.Future[bool]":
+        """Done when the topic's bell rings after this; whoever waits for it no longer has to `leave`."""
+        # A future for each, woken by the bell or by its own timer, is all that ten thousand should cost.
+        rung: asyncio.Future[bool] = self._loop.create_future()
+        self._waiting[topic].add(rung)
+        return rung
+
+    def leave(self, topic: str, rung: "asyncio.Future[bool]") -> None:
+        """Takes back a `listen`."""
+        if topic in self._waiting:
+            self._waiting[topic].discard(rung)
+
+    async def hear(self, rung: "asyncio.Future[bool]", wait: float) -> bool:
+        """Whether it rings within `wait` s; where it does not, it is of no further use."""
+        timer = self._loop.call_later(wait, _wake, rung, False)
+        try:
+            return await rung
+        finally:
+            timer.cancel()
 
     async def follow(self, topic: str, read: Callable[[], Awaitable[T]], wait: float) -> T:
         """What `read` finds, waiting up to `wait` s for the topic's bell while that is nothing."""
         until = self._loop.time() + wait
         while True:
-            # Listen before reading: what is committed between the two rings this bell. A future for each,
-            # woken by the bell or by its own timer, is all that ten thousand of them should cost.
-            rung = self._loop.create_future()
-            waiting = self._waiting.setdefault(topic, set())
-            waiting.add(rung)
+            rung = self.listen(topic)  # before reading: what is committed between the two rings this bell
             try:
                 found = await read()
                 left = until - self._loop.time()
                 if found or left <= 0 or self.is_closing:
                     return found
-                timer = self._loop.call_later(left, _wake, rung)
-                try:
-                    await rung
-                finally:
-                    timer.cancel()
+                await self.hear(rung, left)
             finally:
-                waiting.discard(rung)
+                self.leave(topic, rung)
 
 
-def _wake(rung: "asyncio.Future[None]") -> None:
+def _wake(rung: "asyncio.Future[bool]", rang: bool) -> None:
     if not rung.done():
-        rung.set_result(None)
+        rung.set_result(rang)

@@ -37,7 +37,9 @@ class SlotsFirst:
         if endpoint is None or slot not in self._slots:
             await self._app(scope, receive, send)
             return
-        scope["template"] = "/{slot}" + slash + rest  # for the figures, as FastAPI's router leaves them its route
+        scope["template"] = (
+            "/{slot}" + slash + rest
+        )  # for the figures, as FastAPI's router leaves them its route
         request = Request(scope, receive)
         try:
             response = await endpoint(slot, request)

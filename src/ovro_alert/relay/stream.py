@@ -16,6 +16,7 @@ from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
 
 KEEP_ALIVE_S = 15.0  # proxies cut what is silent for a minute or less
+NOTHING = b": nothing new\n\n"
 HEADERS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -69,14 +70,20 @@ class Stream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
         # What is sent to a client that went away vanishes: its leaving is to be listened for.
         gone = asyncio.ensure_future(_gone(receive))
-        bell = self._state.bell
+        slot, bell, log = self._slot, self._state.bell, self._state.log
         clock, known_until = asyncio.get_running_loop().time, 0.0
+        rung = bell.listen(slot)
         try:
             while not (gone.done() or bell.is_closing):
-                page = await bell.follow(self._slot, self._read, KEEP_ALIVE_S)
-                body = b": nothing new\n\n"
+                if rung.done():
+                    rung = bell.listen(slot)  # before reading: what is committed between the two rings it
+                page = log.at_hand(("events", slot, self._after)) or await self._read()
                 if page is not None:
                     self._after, body = page
+                elif await bell.hear(rung, KEEP_ALIVE_S):
+                    continue
+                else:
+                    body = NOTHING
                 if clock() >= known_until:
                     if not await is_still_known(scope):
                         break
@@ -87,6 +94,7 @@ class Stream(Response):
                 await asyncio.sleep(0)
             await send({"type": "http.response.body", "body": b""})
         finally:
+            bell.leave(slot, rung)
             gone.cancel()
 
     async def _read(self) -> tuple[int, bytes] | None:

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby, repeat
@@ -159,6 +159,10 @@ class Log:
         found: T = self._peeked[key]
         return found
 
+    def at_hand(self, key: Hashable) -> Any:
+        """What `peek` read under this key for another who was woken at this moment; None where it has not."""
+        return self._peeked.get(key) if self._is_fresh else None
+
     def _grow_stale(self) -> None:
         self._is_fresh = False
 
@@ -204,17 +208,21 @@ class Log:
             with self._writing.begin() as connection:
                 # Now, for other processes may have had the log to themselves meanwhile.
                 self._fill(batch)
-                for together in _together(batch):
+                groups = [*_together(batch)]
+                for together in groups:
                     tx = Transaction(connection, self._clock(), self._mark)
                     items, futures = [one.item for one in together], [one.future for one in together]
                     try:
-                        with connection.begin_nested():
+                        # One that is alone needs no savepoint: the transaction itself is taken back.
+                        with connection.begin_nested() if len(groups) > 1 else nullcontext():
                             results = together[0].many(tx, items)
                         answers += zip(futures, results, repeat(None), strict=False)
                         changed |= tx.changed
                     except Exception as error:
                         if isinstance(error, DBAPIError) and not isinstance(error, OF_WHAT_IS_WRITTEN):
                             raise  # the database itself: the whole batch is lost
+                        if len(groups) == 1:
+                            connection.rollback()
                         answers += zip(futures, repeat(None), repeat(error), strict=False)
                 if self._others and changed:
                     self._others.tell(connection, changed)
