@@ -97,6 +97,22 @@ class GravitationalWave(Part):
     skymap: SkyMap | None = None
 
 
+class Transient(Part):
+    """What a burst monitor, a survey or a neutrino telescope says beyond the place, as GCN's schema names it."""
+
+    messenger: str = ""  # EM, GW or Neutrino
+    energy_range_kev: tuple[NotNegative, NotNegative] | None = None
+    rate_snr: NotNegative | None = None
+    rate_duration: NotNegative | None = None  # s
+    image_snr: NotNegative | None = None
+    far: NotNegative | None = None  # Hz
+    p_value: Probability | None = None
+    p_astro: Probability | None = None
+    energy_tev: NotNegative | None = None  # of a neutrino, the most probable
+    classification: dict[str, Probability] = {}  # GRB, Known Source, …; empty where it says nothing
+    known_source: str = ""  # "" when it is not associated with one
+
+
 class BeamRequest(Part):
     """What an observer asks for: a beam on a position from `start` for `duration` seconds."""
 
@@ -124,5 +140,6 @@ class Alert(Part):
     localization: Localization | None = None
     frb: FastRadioBurst | None = None
     gw: GravitationalWave | None = None
+    transient: Transient | None = None
     request: BeamRequest | None = None
     description: str = ""

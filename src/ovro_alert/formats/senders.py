@@ -20,3 +20,8 @@ DSA110 = Sender("dsa", "DSA-110", "DSA-110", 1530.0)  # the top of its band
 def is_injected(sender: str, label: str) -> bool:
     """Whether it is a burst that DSA-110 made itself, by the name that it gives those: 260301aaaa_inj0."""
     return sender == DSA110.source and re.search(r"_inj[0-9]*$", label) is not None
+
+
+def slug(mission: str) -> str:
+    """A mission as the names of its events begin, whichever way it is written: "Einstein Probe" → einstein_probe."""
+    return re.sub(r"[^a-z0-9]+", "_", mission.lower()).strip("_")
