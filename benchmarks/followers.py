@@ -80,7 +80,8 @@ def _follow_all(port: int, many: int, ready: Any, heard: Any) -> None:
             pass
         selector.register(follower, selectors.EVENT_READ)
     ready.release()
-    due, found = many * int(RATE * SECONDS), []
+    due = many * int(RATE * SECONDS)
+    found: list[tuple[int, float]] = []
     while len(found) < due and (woken := selector.select(10)):
         for key, _ in woken:
             events = key.fileobj.recv(65536)  # type: ignore[union-attr]

@@ -98,7 +98,7 @@ class GravitationalWave(Part):
 
 
 class Transient(Part):
-    """What a burst monitor, a survey or a neutrino telescope says beyond the place, as GCN's schema names it."""
+    """What a burst monitor, a survey or a neutrino telescope says beyond the place, in the words of GCN."""
 
     messenger: str = ""  # EM, GW or Neutrino
     energy_range_kev: tuple[NotNegative, NotNegative] | None = None
