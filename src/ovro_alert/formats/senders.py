@@ -23,5 +23,5 @@ def is_injected(sender: str, label: str) -> bool:
 
 
 def slug(mission: str) -> str:
-    """A mission as its events' names begin, whichever way it is written: "Einstein Probe" → einstein_probe."""
+    """How the names of a mission's events begin, however it is written: "Einstein Probe" → einstein_probe."""
     return re.sub(r"[^a-z0-9]+", "_", mission.lower()).strip("_")
