@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from ovro_alert.alert import Utc
 from ovro_alert.command import Entry, State
+from ovro_alert.hearing import Report
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 CONNECT_S = 5.0
 ANSWER_S = 30.0  # beyond what was asked to wait: the relay may be reading a sky map of megabytes
+PULSE_S = 5.0  # of a word that is worth nothing later
 LATER = frozenset({408, 429})  # 4xx by number, but the same request may be right a moment later
 ABOUT_THE_KEY = frozenset({401, 403})
 # What POST /alerts may refuse for; any other 4xx there says that something else than the relay answered.
@@ -163,6 +165,10 @@ class Relay:
         headers = {"Idempotency-Key": key or uuid4().hex}
         self._answer("PUT", f"/{_step(slot)}", json=body, headers=headers)
 
+    def put_pulse(self, source: str, report: Report) -> None:
+        """Say how a source is heard; who is not answered soon had better say it anew."""
+        self._answer("PUT", f"/sources/{_step(source)}", patience=PULSE_S, json=report.model_dump())
+
     def commands(self, slot: str, after: int, wait: float) -> tuple[list[Entry], int]:
         """The slot's entries beyond `after`, waiting up to `wait` s for one; and the next `after`."""
         answer = self._ask(
@@ -218,8 +224,10 @@ class Relay:
                 f"{method} {path}: not a relay's answer: {'.'.join(map(str, where['loc']))}: {where['msg']}"
             ) from error
 
-    def _answer(self, method: str, path: str, *, wait: float = 0.0, **request: Any) -> httpx2.Response:
-        timeout = httpx2.Timeout(ANSWER_S + wait, connect=CONNECT_S)
+    def _answer(
+        self, method: str, path: str, *, wait: float = 0.0, patience: float = ANSWER_S, **request: Any
+    ) -> httpx2.Response:
+        timeout = httpx2.Timeout(patience + wait, connect=CONNECT_S)
         try:
             answer = self._http.request(method, path, timeout=timeout, **request)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
