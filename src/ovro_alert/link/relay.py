@@ -225,9 +225,10 @@ class Relay:
             ) from error
 
     def _answer(
-        self, method: str, path: str, *, wait: float = 0.0, patience: float = ANSWER_S, **request: Any
+        self, method: str, path: str, *, wait: float = 0.0, patience: float | None = None, **request: Any
     ) -> httpx2.Response:
-        timeout = httpx2.Timeout(patience + wait, connect=CONNECT_S)
+        limit = wait + (ANSWER_S if patience is None else patience)
+        timeout = httpx2.Timeout(limit, connect=CONNECT_S)
         try:
             answer = self._http.request(method, path, timeout=timeout, **request)
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
