@@ -11,7 +11,7 @@ from sqlalchemy import event, func, select
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Kind
 from ovro_alert.store import alerts, entries, events, feed, idempotency, prune, setaside
-from ovro_alert.store.alerts import Arrival, Verdict
+from ovro_alert.store.alerts import Arrival, NewAlert, Verdict
 from ovro_alert.store.engine import opened
 from ovro_alert.store.entries import NewEntry
 from ovro_alert.store.schema import metadata
@@ -30,10 +30,12 @@ def say(bench, name, version=1, slot="chime", asks=()):
     )
 
     def take(tx):
-        event_id = events.resolve(tx, alert)
-        events.note(tx, event_id, alert, "a line")
-        alerts.append(tx, alert, event_id, "a line", b"raw " + name.encode(), Arrival({}, None, tx.now))
-        alerts.decide(tx, alert.alert_id, event_id, [Verdict("a rule", "yes" if asks else "no", ["why"])])
+        (found,) = events.find(tx, [alert])
+        event_id = found.event_id
+        events.note(tx, [(found, alert, "a line")])
+        said = [Verdict("a rule", "yes" if asks else "no", ["why"])]
+        arrival = Arrival({}, None, tx.now)
+        alerts.append_many(tx, [NewAlert(alert, event_id, "a line", b"raw " + name.encode(), arrival, said)])
         new = partial(NewEntry, args={}, command_mjd=1.0, event_id=event_id, alert_id=alert.alert_id)
         word = "observation" if version == 1 else "update"
         entries.append(tx, new(slot, Kind.EVENT, word))

@@ -15,7 +15,7 @@ from ovro_alert.alert import Alert, Utc
 from ovro_alert.formats.strict_json import loads
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.body import Invalid, TooLarge, read_body, said
-from ovro_alert.relay.intake import take
+from ovro_alert.relay.intake import Incoming
 from ovro_alert.relay.keys import demand
 from ovro_alert.relay.rights import Verb
 from ovro_alert.relay.state import RelayState, state_of
@@ -75,8 +75,7 @@ async def post_alert(
         kept = await set_aside(state, content, len(content), reasons, format, transport)
         raise Invalid(said(error), kept) from error
     demand(request, Verb.SEND, alert.source)
-    slots = state.settings.slots
-    taken = await state.log.write(lambda tx: take(tx, state.policy, slots, alert, content, arrival))
+    taken = await state.log.write_with_others(state.intake.take, Incoming(alert, content, arrival))
     return asdict(taken.answer) | {"duplicate": taken.duplicate}
 
 

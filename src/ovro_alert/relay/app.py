@@ -24,6 +24,7 @@ from ovro_alert.relay import alerts, commands, events, following, health, slots,
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
 from ovro_alert.relay.idempotency import answer_reused
+from ovro_alert.relay.intake import Intake
 from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
 from ovro_alert.relay.metrics import Measure, Metrics
@@ -61,7 +62,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         if settings.key is None:
             await _make_first_key(log)
         keys = KeyRing(log, clock, settings.key)
-        app.state.relay = RelayState(settings, policy, log, bell, clock, keys)
+        app.state.relay = RelayState(settings, Intake(policy, settings.slots), log, bell, clock, keys)
         await metrics.begin(app.state.relay)
         _let_go_when_told_to_stop(bell)
         sweeper = asyncio.create_task(_sweep(app.state.relay))

@@ -1,7 +1,7 @@
-"""What one alert sets going, as one write: kept, decided upon, its commands queued or cancelled."""
+"""What alerts set going, as one write: kept, decided upon, their commands queued or cancelled."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ovro_alert.alert import Alert
@@ -25,6 +25,16 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Incoming:
+    """An alert as it came; `said` is what its sender has PUT, for one that came so."""
+
+    alert: Alert
+    content: bytes
+    arrival: alerts.Arrival
+    said: Said | None = None
+
+
+@dataclass(frozen=True)
 class Taken:
     """What an alert has led to, whether it was known before, and its entry in its sender's slot, if new."""
 
@@ -33,78 +43,127 @@ class Taken:
     entry: Entry | None
 
 
-def take(
-    tx: Transaction,
-    policy: Policy,
-    slots: Mapping[str, Any],
-    alert: Alert,
-    content: bytes,
-    arrival: alerts.Arrival,
-    said: Said | None = None,
-) -> Taken:
-    """Logs an alert and all that follows from it.
+@dataclass
+class _Case:
+    """An alert on its way: its event, what is known of it, what was decided, what goes into the slots."""
 
-    An alert that is known changes nothing. `said` is what its sender has PUT, for one that came so.
-    """
-    known = alerts.answer(tx.connection, alert.alert_id)
-    if known is None:
-        event_id = events.resolve(tx, alert)
-        line = summary(alert.model_copy(update={"event_id": event_id}))
-        events.note(tx, event_id, alert, line)
-        alerts.append(tx, alert, event_id, line, content, arrival)
-    else:
-        event_id = known.event_id
-    if known is not None:
-        return Taken(known, True, None if said is None else _say(tx, alert, event_id, said))
-    past = events.past(tx.connection, event_id)
-    history = History(past.retracted_by, tuple(_sent(one) for one in past.sent))
-    decisions = decide(policy, alert, history, tx.now)
-    verdicts = [alerts.Verdict(one.rule, one.verdict, one.reasons) for one in decisions]
-    alerts.decide(tx, alert.alert_id, event_id, verdicts)
-    if said is None and alert.source in slots:
-        acted_on = any(one.verdict is Verdict.YES for one in decisions)
-        said = Said(*to_slot(alert, acted_on=acted_on), to_mjd(tx.now))
-    entry = None if said is None else _say(tx, alert, event_id, said)
-    queued = [each for decision in decisions for each in _carry_out(tx, decision, alert, event_id)]
-    return Taken(alerts.Answer(alert.alert_id, event_id, verdicts, queued), False, entry)
+    incoming: Incoming
+    found: events.Found
+    known: alerts.Answer | None
+    decisions: list[Decision] = field(default_factory=list)
+
+    @property
+    def alert(self) -> Alert:
+        return self.incoming.alert
+
+    @property
+    def verdicts(self) -> list[alerts.Verdict]:
+        return [alerts.Verdict(one.rule, one.verdict, one.reasons) for one in self.decisions]
 
 
-def _say(tx: Transaction, alert: Alert, event_id: str, said: Said) -> Entry:
-    """Puts the alert into its sender's slot, where clients of today look for it."""
-    return entries.append(
-        tx,
-        NewEntry(
-            alert.source,
-            Kind.EVENT,
-            said.command,
-            said.args,
-            said.command_mjd,
-            event_id=event_id,
-            alert_id=alert.alert_id,
-        ),
-    )
+@dataclass(frozen=True)
+class Intake:
+    """Takes alerts by a policy, for a relay of certain slots."""
 
+    policy: Policy
+    slots: Mapping[str, Any]
 
-def _sent(one: events.Sent) -> Sent:
-    return Sent(one.id, f"/{one.slot} #{one.seq} {one.command}", one.rule, State(one.state))
+    def take(self, tx: Transaction, incoming: Sequence[Incoming]) -> list[Taken]:
+        """Logs alerts and all that follows from each, as though they had come one after the other.
 
+        An alert that is known changes nothing. Those that are of events apart, which is nearly always all,
+        are looked up and written together.
+        """
+        taken: list[Taken] = []
+        while len(taken) < len(incoming):
+            taken += self._take_apart(tx, incoming[len(taken) :])
+        return taken
 
-def _carry_out(tx: Transaction, decision: Decision, alert: Alert, event_id: str) -> list[int]:
-    for command_id in decision.cancels:
-        # Refused where it is over by the time: that it expired is noticed only now and then.
-        commands.cancel(tx, command_id, f"retracted by {alert.alert_id}")
-    new = [
-        NewEntry(
-            command.slot,
-            Kind.COMMAND,
-            command.command,
-            command.args,
-            command.command_mjd,
-            event_id=event_id,
-            alert_id=alert.alert_id,
-            rule=decision.rule,
-            deadline=command.deadline,
+    def _take_apart(self, tx: Transaction, incoming: Sequence[Incoming]) -> list[Taken]:
+        """Takes the first alerts, as many as are of events apart."""
+        run = list(zip(incoming, events.find(tx, [one.alert for one in incoming]), strict=False))
+        # Every alert in the log has given its id to its event as a name.
+        ids = [one.alert.alert_id for one, found in run if one.alert.alert_id not in found.new_names]
+        known = alerts.answers(tx.connection, ids)
+        cases = [_Case(one, found, known.get(one.alert.alert_id)) for one, found in run]
+        self._log(tx, [case for case in cases if not case.known])
+        for case in cases:
+            for command_id in (id for decision in case.decisions for id in decision.cancels):
+                # Refused where it is over by the time: that it expired is noticed only now and then.
+                commands.cancel(tx, command_id, f"retracted by {case.alert.alert_id}")
+        new = [[*self._said(case, tx), *_asked(case)] for case in cases]
+        appended = iter(entries.append_many(tx, [one for its in new for one in its]))
+        return [_taken(case, [next(appended) for _ in its]) for case, its in zip(cases, new, strict=True)]
+
+    def _log(self, tx: Transaction, cases: Sequence[_Case]) -> None:
+        """Keeps alerts that are new, and what is decided on them."""
+        lines = [summary(case.alert.model_copy(update={"event_id": case.found.event_id})) for case in cases]
+        events.note(tx, [(case.found, case.alert, line) for case, line in zip(cases, lines, strict=True)])
+        pasts = events.pasts(tx.connection, [case.found.event_id for case in cases if not case.found.is_new])
+        for case in cases:
+            history = _history(pasts.get(case.found.event_id, events.Past()))
+            case.decisions = decide(self.policy, case.alert, history, tx.now)
+        alerts.append_many(
+            tx,
+            [
+                alerts.NewAlert(
+                    case.alert,
+                    case.found.event_id,
+                    line,
+                    case.incoming.content,
+                    case.incoming.arrival,
+                    case.verdicts,
+                )
+                for case, line in zip(cases, lines, strict=True)
+            ],
         )
-        for command in decision.commands
-    ]
-    return [entry.id for entry in entries.append_many(tx, new)] if new else []
+
+    def _said(self, case: _Case, tx: Transaction) -> list[NewEntry]:
+        """The alert in its sender's slot, where clients of today look for it."""
+        alert, said = case.alert, case.incoming.said
+        if said is None and case.known is None and alert.source in self.slots:
+            acted_on = any(one.verdict is Verdict.YES for one in case.decisions)
+            said = Said(*to_slot(alert, acted_on=acted_on), to_mjd(tx.now))
+        if said is None:
+            return []
+        return [
+            NewEntry(
+                alert.source,
+                Kind.EVENT,
+                said.command,
+                said.args,
+                said.command_mjd,
+                event_id=case.found.event_id,
+                alert_id=alert.alert_id,
+            )
+        ]
+
+
+def _history(past: events.Past) -> History:
+    sent = (
+        Sent(one.id, f"/{one.slot} #{one.seq} {one.command}", one.rule, State(one.state)) for one in past.sent
+    )
+    return History(past.retracted_by, tuple(sent))
+
+
+def _asked(case: _Case) -> Iterator[NewEntry]:
+    for decision in case.decisions:
+        for command in decision.commands:
+            yield NewEntry(
+                command.slot,
+                Kind.COMMAND,
+                command.command,
+                command.args,
+                command.command_mjd,
+                event_id=case.found.event_id,
+                alert_id=case.alert.alert_id,
+                rule=decision.rule,
+                deadline=command.deadline,
+            )
+
+
+def _taken(case: _Case, appended: Sequence[Entry]) -> Taken:
+    entry = next((one for one in appended if one.kind is Kind.EVENT), None)
+    asked = [one.id for one in appended if one.kind is Kind.COMMAND]
+    answer = case.known or alerts.Answer(case.alert.alert_id, case.found.event_id, case.verdicts, asked)
+    return Taken(answer, case.known is not None, entry)

@@ -16,7 +16,7 @@ from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.relay.alerts import set_aside
 from ovro_alert.relay.body import Invalid, TooLarge, documented, parse, read_body, said
 from ovro_alert.relay.idempotency import DOCUMENTED, once_of
-from ovro_alert.relay.intake import Said, take
+from ovro_alert.relay.intake import Incoming, Said
 from ovro_alert.relay.settings import RESERVED, SlotKind
 from ovro_alert.relay.state import RelayState, state_of
 from ovro_alert.store import entries
@@ -135,13 +135,12 @@ async def _say(state: RelayState, slot: str, put: Put, body: bytes, once: Once |
     except Unreadable as error:
         raise Invalid(said(error)) from error
     words = Said(put.command, put.args, put.command_mjd)
-    arrival = Arrival({"via": "put"}, None, state.clock())
-    slots = state.settings.slots
+    incoming = Incoming(alert, body, Arrival({"via": "put"}, None, state.clock()), words)
 
     def say(tx: Transaction) -> Entry:
-        entry = take(tx, state.policy, slots, alert, body, arrival, words).entry
-        assert entry is not None  # what was PUT is always said
-        return entry
+        (taken,) = state.intake.take(tx, [incoming])
+        assert taken.entry is not None  # what was PUT is always said
+        return taken.entry
 
     return await state.log.write(say if once is None else only_once(once, say))
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from fastapi import Request
 
-from ovro_alert.policy.rules import Policy
 from ovro_alert.relay.bell import Bell
+from ovro_alert.relay.intake import Intake
 from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.settings import RelaySettings
 from ovro_alert.store.log import Log
@@ -16,7 +16,7 @@ from ovro_alert.store.log import Log
 @dataclass(frozen=True)
 class RelayState:
     settings: RelaySettings
-    policy: Policy
+    intake: Intake
     log: Log
     bell: Bell
     clock: Callable[[], datetime]

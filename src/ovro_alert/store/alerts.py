@@ -1,6 +1,6 @@
 """Alerts in the log: each once, with its raw bytes, and the decisions on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,19 +13,20 @@ from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import alerts, decisions, entries, raw
 
 WHICH: BindParameter[str] = bindparam("which")
-EVENT_OF = select(alerts.c.event_id).where(alerts.c.alert_id == WHICH)
+IDS: BindParameter[list[str]] = bindparam("ids", expanding=True)
+LOGGED = select(alerts.c.alert_id, alerts.c.event_id).where(alerts.c.alert_id.in_(IDS))
 SAID_OF = (
-    select(decisions.c.rule, decisions.c.verdict, decisions.c.reasons)
-    .where(decisions.c.alert_id == WHICH)
+    select(decisions.c.alert_id, decisions.c.rule, decisions.c.verdict, decisions.c.reasons)
+    .where(decisions.c.alert_id.in_(IDS))
     .order_by(decisions.c.n)
 )
 SENT_BY = (
-    select(entries.c.id)
-    .where(entries.c.alert_id == WHICH, entries.c.state.is_not(None))
+    select(entries.c.alert_id, entries.c.id)
+    .where(entries.c.alert_id.in_(IDS), entries.c.state.is_not(None))
     .order_by(entries.c.id)
 )
 RAW_OF = select(raw.c.bytes).where(raw.c.alert_id == WHICH)
-ADD_ALERT, ADD_RAW, ADD_DECISIONS = insert(alerts), insert(raw), insert(decisions)
+ADD_ALERTS, ADD_RAW, ADD_DECISIONS = insert(alerts), insert(raw), insert(decisions)
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class Verdict:
 
 
 @dataclass(frozen=True)
+class NewAlert:
+    """An alert that is not in the log yet, the event that it belongs to, and the decisions on it."""
+
+    alert: Alert
+    event_id: str
+    summary: str
+    content: bytes
+    arrival: Arrival
+    said: Sequence[Verdict]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What an alert has led to."""
 
@@ -56,62 +69,63 @@ class Answer:
     commands: list[int]
 
 
-def answer(connection: Connection, alert_id: str) -> Answer | None:
-    """What was done about an alert; None while it is unknown."""
-    which = {"which": alert_id}
-    event_id = connection.scalar(EVENT_OF, which)
-    if event_id is None:
-        return None
-    said = [Verdict(*row) for row in connection.execute(SAID_OF, which)]
-    return Answer(alert_id, event_id, said, list(connection.scalars(SENT_BY, which)))
+def answers(connection: Connection, alert_ids: Sequence[str]) -> dict[str, Answer]:
+    """What was done about alerts, of those among them that are known."""
+    if not alert_ids:
+        return {}
+    which = {"ids": list(alert_ids)}
+    found = {id: Answer(id, event_id, [], []) for id, event_id in connection.execute(LOGGED, which)}
+    if found:
+        for alert_id, *said in connection.execute(SAID_OF, which):
+            found[alert_id].decisions.append(Verdict(*said))
+        for alert_id, command_id in connection.execute(SENT_BY, which):
+            found[alert_id].commands.append(command_id)
+    return found
 
 
-def append(
-    tx: Transaction, alert: Alert, event_id: str, summary: str, content: bytes, arrival: Arrival
-) -> None:
-    """Logs an alert that is not in the log yet, under the event that it belongs to."""
-    row = {
+def append_many(tx: Transaction, new: Sequence[NewAlert]) -> None:
+    """Logs alerts with the decisions on them, in order."""
+    if not new:
+        return
+    rows = [_row(one, tx.now) for one in new]
+    tx.connection.execute(ADD_ALERTS, rows)
+    tx.connection.execute(ADD_RAW, [{"alert_id": one.alert.alert_id, "bytes": one.content} for one in new])
+    decided = [
+        {**vars(said), "reasons": list(said.reasons), "alert_id": one.alert.alert_id, "decided_at": tx.now}
+        for one in new
+        for said in one.said
+    ]
+    if decided:
+        tx.connection.execute(ADD_DECISIONS, decided)
+    feed.append_many(tx, [told for one in new for told in _told(one)])
+
+
+def _row(new: NewAlert, now: datetime) -> dict[str, Any]:
+    alert, arrival = new.alert, new.arrival
+    return {
         "alert_id": alert.alert_id,
-        "event_id": event_id,
+        "event_id": new.event_id,
         "source": alert.source,
         "role": alert.role,
         "alert_type": alert.alert_type,
-        "summary": summary,
+        "summary": new.summary,
         "body": alert.model_dump(mode="json", exclude_defaults=True),
         "transport": dict(arrival.transport),
         "arrived_at": arrival.arrived_at,
         "received_at": arrival.received_at,
-        "logged_at": tx.now,
+        "logged_at": now,
     }
-    tx.connection.execute(ADD_ALERT, row)
-    tx.connection.execute(ADD_RAW, {"alert_id": alert.alert_id, "bytes": content})
-    said = {key: row[key] for key in ("source", "role", "alert_type", "summary")}
-    said |= {"via": arrival.transport.get("via"), "arrived_at": arrival.arrived_at}
-    feed.append(
-        tx,
-        feed.Happened.LOGGED,
-        said | {"stage": alert.stage, "name": alert.name},
-        event_id=event_id,
-        alert_id=alert.alert_id,
-    )
 
 
-def decide(tx: Transaction, alert_id: str, event_id: str, said: Sequence[Verdict]) -> None:
-    """Keeps the decisions on an alert."""
-    rows = [
-        {
-            "alert_id": alert_id,
-            "rule": one.rule,
-            "verdict": one.verdict,
-            "reasons": list(one.reasons),
-            "decided_at": tx.now,
-        }
-        for one in said
-    ]
-    if rows:
-        tx.connection.execute(ADD_DECISIONS, rows)
-    told = [{key: row[key] for key in ("rule", "verdict", "reasons")} for row in rows]
-    feed.append(tx, feed.Happened.DECIDED, {"decisions": told}, event_id=event_id, alert_id=alert_id)
+def _told(new: NewAlert) -> Iterator[dict[str, Any]]:
+    """An alert and the decisions on it as the feed tells of them."""
+    alert, arrival = new.alert, new.arrival
+    ids = {"event_id": new.event_id, "alert_id": alert.alert_id, "command_id": None}
+    about = {name: getattr(alert, name) for name in ("source", "role", "alert_type", "stage", "name")}
+    about |= {"summary": new.summary, "via": arrival.transport.get("via"), "arrived_at": arrival.arrived_at}
+    yield ids | {"kind": feed.Happened.LOGGED, "data": about}
+    said = [vars(one) | {"reasons": list(one.reasons)} for one in new.said]
+    yield ids | {"kind": feed.Happened.DECIDED, "data": {"decisions": said}}
 
 
 def content(connection: Connection, alert_id: str) -> bytes | None:

@@ -46,6 +46,8 @@ def append(tx: Transaction, new: NewEntry) -> Entry:
 
 def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
     """Puts entries at the ends of their slots' logs, in order; commands are queued, and the feed says so."""
+    if not new:
+        return []
     seqs = {
         slot: iter(numbers.next_numbers(tx, f"slot:{slot}", count))
         for slot, count in Counter(one.slot for one in new).items()
@@ -73,7 +75,7 @@ def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
     tx.connection.execute(ADD, rows)
     tx.changed |= seqs.keys()
     if queued := [_told(row) for row in rows if row["state"]]:
-        feed.append_many(tx, feed.Happened.QUEUED, queued)
+        feed.append_many(tx, queued)
     return appended
 
 
@@ -81,7 +83,7 @@ def _told(row: Mapping[str, Any]) -> dict[str, Any]:
     """A queued command as the feed tells of it."""
     data = {name: row[name] for name in ("slot", "seq", "command", "args", "deadline", "rule")}
     ids = {"event_id": row["event_id"], "alert_id": row["alert_id"], "command_id": row["id"]}
-    return ids | {"data": data}
+    return ids | {"kind": feed.Happened.QUEUED, "data": data}
 
 
 def to_entry(row: Mapping[Any, Any]) -> Entry:

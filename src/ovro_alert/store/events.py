@@ -1,7 +1,9 @@
 """Events: the things in the sky that alerts are about, under all the names that they are given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.sql.expression import BindParameter, ColumnElement
@@ -10,20 +12,21 @@ from ovro_alert.alert import Alert, AlertType
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import alerts, decisions, entries, event_names, events, feed
 
+T = TypeVar("T")
 NAMES: BindParameter[list[str]] = bindparam("names", expanding=True)
-EVENTS_NAMED = (
-    select(events.c.event_id)
-    .where(events.c.event_id.in_(select(event_names.c.event_id).where(event_names.c.name.in_(NAMES))))
-    .order_by(events.c.first_at, events.c.event_id)
+HELD = (
+    select(event_names.c.name, events.c.first_at, events.c.event_id)
+    .join(events, events.c.event_id == event_names.c.event_id)
+    .where(event_names.c.name.in_(NAMES))
 )
-NAMES_HELD = select(event_names.c.name).where(event_names.c.name.in_(NAMES))
-ADD_EVENT, ADD_NAMES = insert(events), insert(event_names)
+ADD_EVENTS, ADD_NAMES = insert(events), insert(event_names)
 WHICH: BindParameter[str] = bindparam("which")
 NOTE = update(events).where(events.c.event_id == WHICH)
 RETRACTED_BY = select(events.c.retracted_by).where(events.c.event_id == WHICH)
+RETRACTED = select(events.c.event_id, events.c.retracted_by).where(events.c.event_id.in_(NAMES))
 SENT_FOR = (
-    select(*(entries.c[name] for name in ("id", "slot", "seq", "command", "state", "rule")))
-    .where(entries.c.event_id == WHICH, entries.c.state.is_not(None))
+    select(*(entries.c[name] for name in ("event_id", "id", "slot", "seq", "command", "state", "rule")))
+    .where(entries.c.event_id.in_(NAMES), entries.c.state.is_not(None))
     .order_by(entries.c.id)
 )
 
@@ -44,39 +47,67 @@ class Sent:
 class Past:
     """What the log knows of an event."""
 
-    retracted_by: str | None
-    sent: list[Sent]
+    retracted_by: str | None = None
+    sent: Sequence[Sent] = ()
 
 
-def resolve(tx: Transaction, alert: Alert) -> str:
-    """The event that an alert belongs to, new or known; its id.
+@dataclass(frozen=True)
+class Found:
+    """The event of an alert, and which of its names are new to the log; all of them where the event is."""
 
-    A name that the alert shares with an event makes it that event's. Where it shares names with two (a
+    event_id: str
+    is_new: bool
+    new_names: frozenset[str]
+
+
+def find(tx: Transaction, alerts: Sequence[Alert]) -> list[Found]:
+    """The events of the first alerts: of as many as are of events apart, of one at least.
+
+    A name that an alert shares with an event makes it that event's. Where it shares names with two (a
     retraction that came first knew only one name, the alert knows both), they were one all along and become
     one: the older keeps its id.
     """
-    names = sorted({alert.event_id, alert.alert_id, *alert.event_names})
-    found = [str(one) for one in tx.connection.scalars(EVENTS_NAMED, {"names": names})]
-    if found:
-        event_id, *others = found
-        for other in others:
-            _merge(tx, other, event_id)
-    else:
-        event_id = alert.event_id
-        row = {"event_id": event_id, "source": alert.source, "summary": ""}
-        tx.connection.execute(ADD_EVENT, row | {"first_at": tx.now, "last_at": tx.now})
-    held = set(tx.connection.scalars(NAMES_HELD, {"names": names})) if found else set()
-    if new := [{"name": name, "event_id": event_id} for name in names if name not in held]:
-        tx.connection.execute(ADD_NAMES, new)
-    return event_id
+    names = _apart([frozenset({one.event_id, one.alert_id, *one.event_names}) for one in alerts])
+    rows = tx.connection.execute(HELD, {"names": sorted(frozenset().union(*names))})
+    held = {name: (first_at, event_id) for name, first_at, event_id in rows}
+    holders = _apart([frozenset(held[name] for name in its if name in held) for its in names])
+    found = []
+    for alert, its, theirs in zip(alerts, names, holders, strict=False):
+        _, event_id = min(theirs) if theirs else (None, alert.event_id)
+        for _, other in theirs:
+            if other != event_id:
+                _merge(tx, other, event_id)
+        found.append(Found(event_id, not theirs, its - held.keys()))
+    return found
 
 
-def note(tx: Transaction, event_id: str, alert: Alert, summary: str) -> None:
-    """Notes on an event that an alert of it has come."""
-    values: dict[str, Any] = {"last_at": tx.now, "summary": summary}
-    if alert.alert_type is AlertType.RETRACTION:
-        values["retracted_by"] = alert.alert_id
-    tx.connection.execute(NOTE, values | {"which": event_id})
+def _apart(sets: list[frozenset[T]]) -> list[frozenset[T]]:
+    """The first of the sets, up to one that shares something with another before it."""
+    seen: set[T] = set()
+    for n, one in enumerate(sets):
+        if not seen.isdisjoint(one):
+            return sets[:n]
+        seen |= one
+    return sets
+
+
+def note(tx: Transaction, alerts: Sequence[tuple[Found, Alert, str]]) -> None:
+    """Notes on each event that an alert of it has come, and what it says in a line."""
+    new, names = [], []
+    for found, alert, summary in alerts:
+        retracted_by = alert.alert_id if alert.alert_type is AlertType.RETRACTION else None
+        names += [{"name": name, "event_id": found.event_id} for name in found.new_names]
+        values = {"last_at": tx.now, "summary": summary}
+        if found.is_new:
+            row = {"event_id": found.event_id, "source": alert.source, "first_at": tx.now}
+            new.append(values | row | {"retracted_by": retracted_by})
+        else:
+            values |= {"retracted_by": retracted_by} if retracted_by else {}
+            tx.connection.execute(NOTE, values | {"which": found.event_id})
+    if new:
+        tx.connection.execute(ADD_EVENTS, new)
+    if names:
+        tx.connection.execute(ADD_NAMES, sorted(names, key=itemgetter("name")))
 
 
 def _merge(tx: Transaction, event_id: str, into: str) -> None:
@@ -87,11 +118,15 @@ def _merge(tx: Transaction, event_id: str, into: str) -> None:
     tx.connection.execute(delete(events).where(events.c.event_id == event_id))
 
 
-def past(connection: Connection, event_id: str) -> Past:
-    """What an event has led to so far."""
-    which = {"which": event_id}
-    sent = [Sent(*row) for row in connection.execute(SENT_FOR, which)]
-    return Past(connection.scalar(RETRACTED_BY, which), sent)
+def pasts(connection: Connection, event_ids: Sequence[str]) -> dict[str, Past]:
+    """What events have led to so far."""
+    if not event_ids:
+        return {}
+    which = {"names": list(event_ids)}
+    sent: dict[str, list[Sent]] = {id: [] for id in event_ids}
+    for event_id, *row in connection.execute(SENT_FOR, which):
+        sent[event_id].append(Sent(*row))
+    return {id: Past(by, sent[id]) for id, by in connection.execute(RETRACTED, which)}
 
 
 def newest(connection: Connection, limit: int) -> list[dict[str, Any]]:

@@ -37,15 +37,13 @@ def append(
 ) -> int:
     """Adds to the feed; returns its number there."""
     about = {"event_id": event_id, "alert_id": alert_id, "command_id": command_id}
-    return append_many(tx, kind, [about | {"data": dict(data)}])[0]
+    return append_many(tx, [about | {"kind": kind, "data": dict(data)}])[0]
 
 
-def append_many(tx: Transaction, kind: Happened, rows: list[dict[str, Any]]) -> range:
-    """Adds many of a kind, each with its ids and `data`; returns their numbers."""
+def append_many(tx: Transaction, rows: list[dict[str, Any]]) -> range:
+    """Adds many, each with its kind, ids and `data`; returns their numbers."""
     taken = numbers.next_numbers(tx, numbers.FEED, len(rows))
-    tx.connection.execute(
-        ADD, [{"n": n, "at": tx.now, "kind": kind, **row} for n, row in zip(taken, rows, strict=True)]
-    )
+    tx.connection.execute(ADD, [{"n": n, "at": tx.now, **row} for n, row in zip(taken, rows, strict=True)])
     tx.changed.add(numbers.FEED)
     return taken
 

@@ -119,7 +119,7 @@ class Log:
     async def write_with_others(self, many: Callable[[Transaction, list[S]], list[T]], item: S) -> T:
         """As `write`, of an item that `many` writes in one go with all of its kind that wait together.
 
-        `many` gives a result an item, in their order, and fails for all of them or for none.
+        `many` gives a result an item, in their order. Where it fails it is called again for each alone.
         """
         result: T = await self._put(many, item)
         return result
@@ -208,22 +208,8 @@ class Log:
             with self._writing.begin() as connection:
                 # Now, for other processes may have had the log to themselves meanwhile.
                 self._fill(batch)
-                groups = [*_together(batch)]
-                for together in groups:
-                    tx = Transaction(connection, self._clock(), self._mark)
-                    items, futures = [one.item for one in together], [one.future for one in together]
-                    try:
-                        # One that is alone needs no savepoint: the transaction itself is taken back.
-                        with connection.begin_nested() if len(groups) > 1 else nullcontext():
-                            results = together[0].many(tx, items)
-                        answers += zip(futures, results, repeat(None), strict=False)
-                        changed |= tx.changed
-                    except Exception as error:
-                        if isinstance(error, DBAPIError) and not isinstance(error, OF_WHAT_IS_WRITTEN):
-                            raise  # the database itself: the whole batch is lost
-                        if len(groups) == 1:
-                            connection.rollback()
-                        answers += zip(futures, repeat(None), repeat(error), strict=False)
+                for together in _together(batch):
+                    answers += self._attempt(connection, together, changed, alone=len(batch) == 1)
                 if self._others and changed:
                     self._others.tell(connection, changed)
         except Exception as error:
@@ -237,6 +223,27 @@ class Log:
         _answer(answers)
         if changed:
             self._on_commit(changed)
+
+    def _attempt(
+        self, connection: Connection, together: list[_Write], changed: set[str], *, alone: bool = False
+    ) -> list[Answer]:
+        """Does writes of one kind in one go; where one of them is at fault, each for itself."""
+        tx = Transaction(connection, self._clock(), self._mark)
+        futures = [one.future for one in together]
+        try:
+            # A write that is alone in its transaction needs no savepoint.
+            with nullcontext() if alone else connection.begin_nested():
+                results = together[0].many(tx, [one.item for one in together])
+        except Exception as error:
+            if isinstance(error, DBAPIError) and not isinstance(error, OF_WHAT_IS_WRITTEN):
+                raise  # the database itself: the whole batch is lost
+            if alone:
+                connection.rollback()
+            if len(together) == 1:
+                return [(futures[0], None, error)]
+            return [each for one in together for each in self._attempt(connection, [one], changed)]
+        changed |= tx.changed
+        return list(zip(futures, results, repeat(None), strict=False))
 
 
 def _answer(answers: list[Answer]) -> None:
