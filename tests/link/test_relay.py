@@ -295,3 +295,24 @@ def test_a_closed_connection_is_away_not_a_crash():
         relay.close()
         with pytest.raises(Away):
             relay.command(7)
+
+
+def test_many_alerts_go_in_one_request_and_each_has_its_answer():
+    aside = {"status": 422, "detail": [{"loc": ["dm"], "msg": "must be a number"}], "setaside": 5}
+    answers = [RECEIPT | {"status": 200}, aside]
+    with answering(httpx2.Response(200, json={"answers": answers})) as (relay, asked):
+        receipt, refused = relay.post_alerts([(b"\x00\xff", {"offset": 1}), (b"{}", {})])
+    assert receipt.commands == [7]
+    assert (refused.status, refused.reason, refused.set_aside) == (422, "dm: must be a number", True)
+    (request,) = asked
+    assert request.url.path == "/alerts/batch"
+    assert json.loads(request.content)["messages"] == [
+        {"content": "AP8=", "transport": {"offset": 1}},
+        {"content": "e30=", "transport": {}},
+    ]
+
+
+@pytest.mark.parametrize("answers", [[], [RECEIPT], [{"status": 422}] * 2])
+def test_answers_that_are_not_one_a_message_are_no_answer(answers):
+    with answering(httpx2.Response(200, json={"answers": answers})) as (relay, _), pytest.raises(Away):
+        relay.post_alerts([(b"a", {}), (b"b", {})])

@@ -1,7 +1,8 @@
 """The relay as its clients and receivers see it: one method a route, typed answers, two exceptions."""
 
 import json
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -95,6 +96,18 @@ class FeedEntry(_Answer):
     data: dict[str, Any]
 
 
+class _NotTaken(_Answer):
+    """The answer to one of many messages that could not be read; the relay has set it aside."""
+
+    status: Literal[422]
+    detail: list[dict[str, Any]]
+    setaside: NonNegativeInt
+
+
+class _Answers(_Answer):
+    answers: list[_NotTaken | Receipt]
+
+
 class _Commands(_Answer):
     commands: list[Entry]
     next: NonNegativeInt
@@ -156,6 +169,26 @@ class Relay:
             if refused.status in ABOUT_AN_ALERT:
                 raise
             raise Away(f"POST /alerts: no relay answers there ({refused})") from refused
+
+    def post_alerts(self, messages: Sequence[tuple[bytes, Mapping[str, Any]]]) -> list[Receipt | Refused]:
+        """Hand over many messages as `post_alert` does each, in their order; one answer each.
+
+        At most 1000, and small ones: together they are one request. Refused is raised where it is about the
+        key, and none has been taken then; a message that the relay could not read has it as its answer.
+        """
+        body = {
+            "messages": [
+                {"content": b64encode(raw).decode(), "transport": dict(about)} for raw, about in messages
+            ]
+        }
+        answers = self._ask(_Answers, "POST", "/alerts/batch", json=body).answers
+        if len(answers) != len(messages):
+            raise Away(f"POST /alerts/batch: {len(answers)} answers to {len(messages)} messages")
+        return [
+            one if isinstance(one, Receipt) else Refused(one.status, _reason(one.status, body), body)
+            for one in answers
+            for body in [one.model_dump()]
+        ]
 
     def put(
         self, slot: str, command: str, args: Mapping[str, Any], command_mjd: float, key: str | None = None

@@ -62,7 +62,7 @@ async def post_alert(
     """
     state = state_of(request)
     transport = _transport(x_alert_transport)
-    arrival = Arrival(transport, _arrived(transport), state.clock())
+    arrival = Arrival(transport, arrived(transport), state.clock())
     try:
         content = await read_body(request, state.settings.max_body_bytes)
     except TooLarge as error:
@@ -95,10 +95,15 @@ async def set_aside(
 
 
 async def _read(content: bytes, format: str | None) -> Alert:
+    if len(content) <= SMALL:
+        return read_alert(content, format)
+    return await asyncio.to_thread(read_alert, content, format)
+
+
+def read_alert(content: bytes, format: str | None) -> Alert:
+    """The alert that bytes are. Raises Unreadable, whatever happens."""
     try:
-        if len(content) <= SMALL:
-            return formats.read(content, format)
-        return await asyncio.to_thread(formats.read, content, format)
+        return formats.read(content, format)
     except Unreadable:
         raise
     except Exception as error:  # a fault of ours must not make a sender repeat the message for ever
@@ -116,7 +121,8 @@ def _transport(header: str | None) -> dict[str, Any]:
         return {"via": "http", "unreadable": header[:1000]}
 
 
-def _arrived(transport: Mapping[str, Any]) -> datetime | None:
+def arrived(transport: Mapping[str, Any]) -> datetime | None:
+    """When its transport says that a message came to the receiver; None where it does not."""
     try:
         return UTC_MOMENT.validate_python(transport.get("arrived")).astimezone(UTC)
     except (ValidationError, OverflowError):  # the latter: an hour of the year 1 or 9999 that UTC has not

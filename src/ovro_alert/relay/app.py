@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
-from ovro_alert.relay import alerts, commands, events, following, health, slots, stream
+from ovro_alert.relay import alerts, batch, commands, events, following, health, slots, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
 from ovro_alert.relay.idempotency import answer_reused
@@ -91,7 +91,14 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         return RedirectResponse("/docs")
 
     health.add_to(app, metrics)
-    for router in (alerts.router, commands.router, events.router, following.router, stream.router):
+    for router in (
+        alerts.router,
+        batch.router,
+        commands.router,
+        events.router,
+        following.router,
+        stream.router,
+    ):
         app.include_router(router)
     app.add_middleware(SlotsFirst, slots=frozenset(settings.slots), handlers=app.exception_handlers)
     app.add_middleware(RequireKey, query_key=settings.query_key)

@@ -85,7 +85,7 @@ def _needed(method: str, path: str) -> tuple[Verb, str | None] | None:
         return Verb.READ, ALL_SLOTS if first in RESERVED else first
     if method == "PUT":
         return Verb.SEND, first
-    if method == "POST" and path == "/alerts":
+    if method == "POST" and path in ("/alerts", "/alerts/batch"):
         return Verb.SEND, None
     if method == "POST" and first == "commands" and (verb := DEEDS.get(rest.rpartition("/")[2])):
         return verb, None
