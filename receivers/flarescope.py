@@ -7,25 +7,24 @@ then follows the commands that came of it until they are over. New content under
 """
 
 import hashlib
-import json
 import logging
 import os
-import stat
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import typer
 from pydantic import BaseModel, ByteSize, DirectoryPath, PositiveFloat
-from watchfiles import Change, watch
 
 from ovro_alert.command import State, is_over
 from ovro_alert.link.arrival import arrival
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
+from ovro_alert.link.folder import Unusable, is_whole, moments, read_dropped
+from ovro_alert.link.pulse import Pulse, beating
 from ovro_alert.link.relay import Away, Decision, Receipt, Refused, Relay
 from ovro_alert.link.retry import Stopped, persist
 from ovro_alert.link.settings import LinkSettings
@@ -97,51 +96,20 @@ class Outcome(BaseModel):
         return self.model_copy(update=new)
 
 
-class Unusable(Exception):
-    """A directory entry that is no request file; the text says why."""
-
-
 def is_request(name: str) -> bool:
     """Whether a file of this name is a request, and not one's outcome or half of one."""
     return name.endswith(REQUEST) and not name.endswith(OUTCOME) and not name.startswith(".")
 
 
-def is_whole(raw: bytes) -> bool:
-    """Whether this is a JSON object from its first to its last byte, so that nothing can be missing."""
-    try:
-        return isinstance(json.loads(raw), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def read_request(path: Path, limit: int) -> bytes:
-    """The bytes of a request file; Unusable where it is none, or more than `limit` bytes, or unreadable."""
-    try:
-        # Neither through a link out of the folder, nor waiting for the other end of a pipe.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise Unusable("it is not a regular file")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                raw = file.read(limit + 1)
-        finally:
-            os.close(descriptor)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        why = "it is a symbolic link" if path.is_symlink() else f"it cannot be read: {error.strerror}"
-        raise Unusable(why) from error
-    if len(raw) > limit:
-        raise Unusable(f"it is larger than {limit} bytes")
-    return raw
-
-
 class Desk:
     """The requests of one folder: which are new, which are answered, which are still under way."""
 
-    def __init__(self, settings: FlarescopeSettings, relay: Relay, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: FlarescopeSettings, relay: Relay, pulse: Pulse, stop: threading.Event
+    ) -> None:
         self._settings = settings
         self._relay = relay
+        self._pulse = pulse
         self._stop = stop
         self._answered: dict[Path, tuple[int, ...]] = {}  # and as which file, told by its marks
         self._unfinished: dict[Path, tuple[tuple[int, ...], float]] = {}  # since when it is as it is
@@ -149,8 +117,13 @@ class Desk:
 
     def look(self, now: float) -> None:
         """Answer what is new in the folder; `now` is monotonic, s. Stopped when told so meanwhile."""
-        with os.scandir(self._settings.folder) as entries:
-            names = sorted(entry.name for entry in entries if is_request(entry.name))
+        try:
+            with os.scandir(self._settings.folder) as entries:
+                names = sorted(entry.name for entry in entries if is_request(entry.name))
+        except OSError as error:
+            self._pulse.lost(f"the folder cannot be read: {error}")
+            raise
+        self._pulse.connected()
         for name in names:
             path = self._settings.folder / name
             try:
@@ -177,7 +150,7 @@ class Desk:
     def _answer(self, path: Path, marks: tuple[int, ...], now: float) -> bool:
         """Whether the file needs no more attention until it changes."""
         try:
-            raw = read_request(path, self._settings.max_size)
+            raw = read_dropped(path, self._settings.max_size)
         except Unusable as unusable:
             self._write(path, Outcome.refused(str(unusable), None, datetime.now(UTC)))
             return True
@@ -198,10 +171,14 @@ class Desk:
     def _send(self, path: Path, raw: bytes, sha256: str) -> Outcome:
         name = os.fsencode(path.name).decode("utf-8", "replace")
         about = arrival("file", datetime.now(UTC), file=name)
+        self._pulse.heard()
+        self._pulse.waiting(1)
         try:
             receipt = persist(lambda: self._relay.post_alert(raw, about), self._stop)
         except Refused as refused:
             return Outcome.refused(refused.reason, sha256, datetime.now(UTC))
+        finally:
+            self._pulse.waiting(0)
         return Outcome.accepted(receipt, sha256, datetime.now(UTC))
 
     def _write(self, path: Path, outcome: Outcome) -> None:
@@ -227,42 +204,17 @@ def _earlier_outcome(path: Path) -> Outcome | None:
         return None  # none, or not ours: the request is sent, which does no harm twice
 
 
-def moments(settings: FlarescopeSettings, stop: threading.Event) -> Iterator[None]:
-    """The moments to look: now, whenever the kernel tells of a change, and every `look_s` seconds."""
-
-    def of_requests(_change: Change, path: str) -> bool:
-        return is_request(Path(path).name)
-
-    while not stop.is_set():
-        yield
-        try:
-            for _ in watch(
-                settings.folder,
-                watch_filter=of_requests,
-                step=10,
-                rust_timeout=round(1000 * settings.look_s),
-                yield_on_timeout=True,
-                stop_event=stop,
-                recursive=False,
-            ):
-                yield
-        except (OSError, RuntimeError) as error:  # the latter is its word on a name that is not UTF-8
-            log.warning("watching the folder anew: %s", error)
-            stop.wait(settings.look_s)
-
-
 def serve_folder(settings: FlarescopeSettings, relay: Relay, stop: threading.Event) -> None:
     """Answer requests until `stop`."""
-    desk = Desk(settings, relay, stop)
-    try:
-        for _ in moments(settings, stop):
+    pulse = Pulse("flarescope.folder", "folder")
+    desk = Desk(settings, relay, pulse, stop)
+    with beating(relay, [pulse], stop), suppress(Stopped):
+        for _ in moments(settings.folder, is_request, settings.look_s, stop):
             try:
                 desk.look(time.monotonic())
             except OSError as error:
                 log.error("the folder cannot be read: %s", error)
             desk.follow()
-    except Stopped:
-        pass
 
 
 def serve() -> None:

@@ -31,6 +31,7 @@ class StandIn:
     answer: Callable[[bytes], Answer] = accept
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: int = 0  # how often about an event
+    pulses: dict[str, dict[str, Any]] = field(default_factory=dict)  # what came last of each source
     hanging: threading.Event = field(default_factory=threading.Event)  # set: alerts wait for the release
     release: threading.Event = field(default_factory=threading.Event)
     url: str = ""
@@ -64,6 +65,11 @@ class Handler(BaseHTTPRequestHandler):
         self.stand_in.asked += 1
         event = self.stand_in.events.get(self.path.removeprefix("/events/"))
         self.say(*((200, event) if event else (404, {"detail": "there is no such event"})))
+
+    def do_PUT(self) -> None:
+        pulse = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.stand_in.pulses[self.path.removeprefix("/sources/")] = pulse
+        self.say(200, {})
 
     def say(self, status: int, body: dict[str, Any]) -> None:
         content = json.dumps(body).encode()

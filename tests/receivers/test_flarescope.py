@@ -6,12 +6,15 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 
+from ovro_alert.link.pulse import beating
 from ovro_alert.link.relay import Relay
-from ovro_alert.receivers.flarescope import FlarescopeSettings, is_whole, serve_folder
+from ovro_alert.receivers import flarescope
+from ovro_alert.receivers.flarescope import FlarescopeSettings, serve_folder
 from support import until
 
 REQUEST = b'{"ra": 1.5, "dec": 2, "start": "2026-01-01T00:00:00Z", "duration": 60}'
@@ -117,11 +120,6 @@ def test_half_a_file_is_not_sent(settings, stand_in):
     assert stand_in.raws == [b"{}", REQUEST]
 
 
-def test_no_beginning_of_a_request_is_taken_for_the_whole():
-    assert is_whole(REQUEST)
-    assert not any(is_whole(REQUEST[:end]) for end in range(len(REQUEST)))
-
-
 def test_what_never_becomes_json_is_sent_as_it_is_and_the_relays_reason_is_told(settings, stand_in):
     bad = b'{"ra": \xff' + b"[" * 900
     detail = [{"loc": ["ra"], "msg": "not a number", "type": "x"}]
@@ -205,3 +203,23 @@ def test_it_waits_for_the_relay_and_for_its_folder(settings, stand_in):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(ValueError, match="folder"):
         FlarescopeSettings(folder=tmp_path / "nowhere")
+
+
+def test_the_relay_is_told_how_the_folder_is_and_when_a_request_came(settings, stand_in, monkeypatch):
+    monkeypatch.setattr(flarescope, "beating", partial(beating, every_s=0.02))
+
+    def pulse() -> dict[str, Any]:
+        return stand_in.pulses.get("flarescope.folder", {})
+
+    with serving(settings, stand_in):
+        until(lambda: pulse().get("connected"))
+        assert (pulse()["transport"], pulse()["heard_s"]) == ("folder", None)
+        stand_in.hanging.set()
+        (settings.folder / "flare.json").write_bytes(REQUEST)
+        until(lambda: pulse()["waiting"] == 1 and pulse()["heard_s"] is not None)
+        stand_in.release.set()
+        until(lambda: pulse()["waiting"] == 0)
+        settings.folder.rename(settings.folder.with_name("elsewhere"))
+        until(lambda: not pulse()["connected"] and "No such file" in pulse()["why"])
+        settings.folder.with_name("elsewhere").rename(settings.folder)
+        until(lambda: pulse()["connected"])
