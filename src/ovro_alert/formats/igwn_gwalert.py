@@ -3,9 +3,9 @@
 Source of the facts: the IGWN Public Alerts User Guide, "Notice Contents".
 """
 
-import base64
 from typing import Annotated, Any, Literal
 
+import pybase64
 from pydantic import Field
 
 from ovro_alert.alert import Alert, AlertType, Finite, GravitationalWave, NotNegative, Role, SkyMap
@@ -105,7 +105,7 @@ def _candidate(event: _Event) -> GravitationalWave:
 
 def _sky_map(text: str) -> SkyMap:
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = pybase64.b64decode(text, validate=True)
     except ValueError:
         raise Unreadable.at("must be base64", "event", "skymap") from None
     try:
