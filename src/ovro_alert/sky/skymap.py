@@ -51,11 +51,11 @@ def read(raw: bytes) -> MultiOrderMap:
         raise ValueError("must be a multi-order map, ORDERING=NUNIQ")
     if table.header.get("COORDSYS", "C") != "C":
         raise ValueError("must be in celestial coordinates, COORDSYS=C")
-    uniq, density = table.column("UNIQ"), table.column("PROBDENSITY")
-    if uniq.dtype.kind != "i" or density.dtype.kind != "f":
+    uniq, densities = table.column("UNIQ"), table.column("PROBDENSITY")
+    if uniq.dtype.kind != "i" or densities.dtype.kind != "f":
         raise ValueError("must have UNIQ as whole numbers and PROBDENSITY as real ones")
     level, index = _pixels(uniq.astype(np.int64))
-    density = density.astype(np.float64)
+    density = densities.astype(np.float64)
     if not ((density >= 0) & (density <= MAX_DENSITY)).all():  # not of NaN either
         raise ValueError("PROBDENSITY must be finite and not negative")
     if not density.any():
