@@ -84,7 +84,8 @@ def _facts(alert: Alert) -> list[str]:
         # What it is asked for: by name, else where, else under which identifier.
         target = [one_line(alert.name)] if alert.name else _place(alert.localization)
         return [*(target or [one_line(alert.event_id)]), _beam(alert.request)]
-    name = [one_line(alert.name)] if alert.name and alert.name != alert.event_id else []
+    told = {alert.event_id, alert.transient.known_source if alert.transient else ""}
+    name = [one_line(alert.name)] if alert.name and alert.name not in told else []
     seen = _wave(alert.gw) if alert.gw else _burst(alert.frb) if alert.frb else []
     if seen or alert.alert_type is AlertType.RETRACTION:
         return name + seen
