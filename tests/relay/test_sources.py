@@ -8,12 +8,18 @@ import pytest
 from fastapi.testclient import TestClient
 
 from ovro_alert.hearing import Expectation
+from ovro_alert.relay import app
 from ovro_alert.relay.app import create_app
 from ovro_alert.relay.sources import watch
 from support import until
 
 KEY = {"X-API-Key": "s3cret"}
 REPORT = {"transport": "kafka", "reporter": "host", "connected": True, "since_s": 30.0, "heard_s": 1.0}
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch) -> None:
+    monkeypatch.setattr(app, "SWEEP_S", 0.02)
 
 
 def report(client, source="igwn.gwalert", **changes) -> None:
