@@ -4,7 +4,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ovro_alert.alert import Alert
-from ovro_alert.formats import chime_voevent, flarescope, gcn_notice, igwn_gwalert, strict_json, voevent
+from ovro_alert.formats import (
+    chime_voevent,
+    dsa110_t2,
+    flarescope,
+    gcn_notice,
+    igwn_gwalert,
+    strict_json,
+    voevent,
+)
 from ovro_alert.formats.unreadable import Reason, Unreadable
 
 __all__ = ["FORMATS", "Format", "Reason", "Unreadable", "read"]
@@ -21,6 +29,7 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     "igwn-gwalert": Format(strict_json.loads, igwn_gwalert.claims, igwn_gwalert.read),
     "gcn-notice": Format(strict_json.loads, gcn_notice.claims, gcn_notice.read),
+    "dsa110-t2": Format(strict_json.loads, dsa110_t2.claims, dsa110_t2.read),
     "flarescope": Format(strict_json.loads, flarescope.claims, flarescope.read),
     "chime-voevent": Format(voevent.parse, chime_voevent.claims, chime_voevent.read),
 }
