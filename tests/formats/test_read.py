@@ -28,7 +28,7 @@ Changed = Callable[..., bytes]
         (b"TITLE: GCN/SWIFT NOTICE", "not a format that ovro-alert reads: text that is neither JSON nor XML"),
         ("é".encode() * 5000, "not a format that ovro-alert reads: text that is neither JSON nor XML"),
         (b"{}", "not a format that ovro-alert reads: a JSON object of 'nothing'"),
-        (b'{"mjds": 1, "ibeam": 2}', "not a format that ovro-alert reads: a JSON object of 'mjds, ibeam'"),
+        (b'{"cntb": 1, "ibeam": 2}', "not a format that ovro-alert reads: a JSON object of 'cntb, ibeam'"),
         (b'{"$schema": 7}', "not a format that ovro-alert reads: a JSON object of '$schema'"),
         (b"<html><body/></html>", "is XML, but <html>, not a VOEvent"),
         (b"{not json", "is not JSON: "),
