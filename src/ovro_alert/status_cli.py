@@ -20,8 +20,8 @@ GRAVITY = {Hearing.HEARING: OK, Hearing.UNWATCHED: OK, Hearing.DEAF: CRITICAL}  
 COLOURS = (typer.colors.GREEN, typer.colors.YELLOW, typer.colors.RED, typer.colors.MAGENTA)
 LONGEST_WHY = 200
 HEAD = (
-    "source", "state", "connected", "last message", "expected", "cadence", "behind", "waiting", "host", "why"
-)  # fmt: skip
+    "source", "state", "connected", "last message", "last expected", "cadence", "behind", "waiting", "host", "why"
+)
 
 
 def status(
