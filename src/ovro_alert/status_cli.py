@@ -44,11 +44,12 @@ def status(
 
 def sum_up(sources: Sequence[SourceNow]) -> tuple[int, str]:
     """The exit code of Nagios, and why in a few words."""
-    if not sources:
-        return UNKNOWN, "no receiver has ever reported"
-    amiss = [each for each in sources if _gravity(each) != OK]
+    watched = [each for each in sources if each.state is not Hearing.UNWATCHED]
+    if not watched:
+        return UNKNOWN, "no receiver has ever reported of a source that is watched"
+    amiss = [each for each in watched if _gravity(each) != OK]
     if not amiss:
-        return OK, f"all {len(sources)} are heard"
+        return OK, f"all are heard: {', '.join(each.source for each in watched)}"
     amiss.sort(key=_gravity, reverse=True)
     return _gravity(amiss[0]), ", ".join(f"{each.source} {each.state}" for each in amiss)
 
