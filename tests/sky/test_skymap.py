@@ -16,27 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ovro_alert.sky import skymap
+from tests.sky.maps import fits_bytes, whole_sky
 
 SKY = 41252.96124941927  # deg²: 4π (180/π)²
-
-
-def fits_bytes(uniq: object, density: object, kind: str = "K", **header: object) -> bytes:
-    table = fits.BinTableHDU.from_columns(
-        [
-            fits.Column("UNIQ", kind, array=np.asarray(uniq)),
-            fits.Column("PROBDENSITY", "D", array=np.asarray(density, dtype=float)),
-        ]
-    )
-    for name, value in {"ORDERING": "NUNIQ", "COORDSYS": "C", **header}.items():
-        if value is not None:
-            table.header[name] = value
-    file = io.BytesIO()
-    fits.HDUList([fits.PrimaryHDU(), table]).writeto(file)
-    return file.getvalue()
-
-
-def whole_sky(order: int) -> np.ndarray:
-    return np.arange(12 * 4**order) + 4 * 4**order
 
 
 def gaussian(order: int, ra: float, dec: float, sigma_deg: float) -> bytes:

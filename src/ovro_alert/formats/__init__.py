@@ -1,6 +1,7 @@
 """Bytes of any wire format → Alert. Pure; one module a format, and this door, which tells them apart."""
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ovro_alert.alert import Alert
@@ -86,7 +87,7 @@ def _described(document: Any) -> str:
         return f"a VOEvent of {_quoted(document.get('ivorn', '').split('#')[0])}"
     if isinstance(document.get("$schema"), str):
         return f"a notice of {_quoted(document['$schema'])}"
-    return f"a JSON object of {_quoted(', '.join(document) or 'nothing')}"
+    return f"a JSON object of {_quoted(', '.join(islice(document, 100)) or 'nothing')}"
 
 
 def _quoted(said: str) -> str:
