@@ -1,17 +1,19 @@
-"""A stand-in for the relay, which can be away, refuse or hang; and a Kafka broker of librdkafka's own."""
+"""A stand-in for the relay, which can be away, refuse or hang; and the Kafka brokers of these tests."""
 
 import json
+import os
 import threading
 from base64 import b64decode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
-import confluent_kafka
 import pytest
-from confluent_kafka import TopicPartition
+
+import kafkas
 
 KEY = "the key of these tests"
 Answer = tuple[int, dict[str, Any]]
@@ -121,49 +123,36 @@ def stand_in() -> Iterator[StandIn]:
     thread.join()
 
 
-class Kafka:
-    """librdkafka's mock cluster: one broker that speaks the real protocol over loopback."""
-
-    def __init__(self) -> None:
-        config = {"test.mock.num.brokers": 1, "bootstrap.servers": "replaced by the mock", "log_level": 3}
-        self.producer = confluent_kafka.Producer(config)
-        brokers = self.producer.list_topics(timeout=10).brokers.values()
-        self.address = ",".join(f"{each.host}:{each.port}" for each in brokers)
-
-    @property
-    def config(self) -> dict[str, Any]:
-        """Settings of librdkafka that lead to this broker."""
-        return {
-            "bootstrap.servers": self.address,
-            "security.protocol": "plaintext",
-            "session.timeout.ms": 6000,
-            "topic.metadata.refresh.interval.ms": 500,
-        }
-
-    def send(self, topic: str, *messages: bytes, partition: int = 0) -> None:
-        for message in messages:
-            self.producer.produce(topic, message, partition=partition)
-        assert self.producer.flush(10) == 0
-
-    def committed(self, topic: str, group: str = "ovro-alert") -> int:
-        """The group's committed offset in partition 0; negative when there is none."""
-        with self._member(group) as consumer:
-            return int(consumer.committed([TopicPartition(topic, 0)], timeout=10)[0].offset)
-
-    def commit(self, topic: str, offset: int, group: str) -> None:
-        """Commit an offset for a group in partition 0."""
-        with self._member(group) as consumer:
-            consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
-
-    @contextmanager
-    def _member(self, group: str) -> Iterator[confluent_kafka.Consumer]:
-        consumer = confluent_kafka.Consumer({**self.config, "group.id": group, "enable.auto.commit": False})
-        try:
-            yield consumer
-        finally:
-            consumer.close()
+@pytest.fixture(params=["mock", "apache"])
+def kafka(request: pytest.FixtureRequest) -> Iterator[kafkas.Kafka]:
+    """librdkafka's mock cluster, and Apache Kafka where there is one."""
+    with closing(kafkas.Mock() if request.param == "mock" else kafkas.Apache(_started()[0])) as kafka:
+        yield kafka
 
 
 @pytest.fixture
-def kafka() -> Kafka:
-    return Kafka()
+def guarded_kafka() -> Iterator[tuple[kafkas.Apache, kafkas.TokenEndpoint]]:
+    """Apache Kafka by the address that wants a token, and who gives them."""
+    address, guarded, keys = _started()
+    with closing(kafkas.Apache(address)) as kafka, kafkas.giving_tokens(Path(keys)) as endpoint:
+        kafka.address = guarded
+        yield kafka, endpoint
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path) -> Iterator[tuple[kafkas.Server, kafkas.Apache]]:
+    """An Apache Kafka that this test may stop."""
+    _started()
+    server = kafkas.Server(tmp_path / "kafka")
+    try:
+        with closing(kafkas.Apache(server.start().split()[0])) as kafka:
+            yield server, kafka
+    finally:
+        server.remove()
+
+
+def _started() -> list[str]:
+    """What `deploy/dev/kafka start` printed."""
+    if not (started := os.environ.get("OVRO_ALERT_TEST_KAFKA")):
+        pytest.skip("no Apache Kafka: set OVRO_ALERT_TEST_KAFKA to what `deploy/dev/kafka start` prints")
+    return started.split()
