@@ -154,6 +154,34 @@ def test_what_etcd_has_forgotten_is_said_and_the_newest_is_taken(name, request, 
     assert "may be lost" in caplog.text
 
 
+def test_what_an_etcd_has_forgotten_is_nothing_to_the_next(etcd_twin: Twin, taken, tmp_path):
+    @contextmanager
+    def away() -> Iterator[None]:
+        etcd_twin.fail("busy")
+        until(lambda: not pulse.report().connected)
+        yield
+        etcd_twin.well()
+        until(lambda: pulse.report().connected)
+
+    with following(etcd_twin.url, taken, tmp_path / "cursor") as pulse:
+        until(lambda: pulse.report().connected)
+        with away():
+            etcd_twin.revision = 1000
+            etcd_twin.put(b"1")
+            etcd_twin.compact(1001)
+        until(lambda: taken.values == [b"1"])
+        with away():
+            etcd_twin.puts.clear()
+            etcd_twin.revision = etcd_twin.compacted = 0
+            etcd_twin.put(b"2")
+        until(lambda: taken.values == [b"1", b"2"])
+        with away():
+            etcd_twin.put(b"3")
+            etcd_twin.put(b"4")
+        until(lambda: len(taken.values) == 4)
+    assert taken.values == [b"1", b"2", b"3", b"4"]
+
+
 def test_a_key_at_rest_is_not_lost_where_the_rest_of_the_store_moves_and_is_forgotten(
     etcd_server: Server, taken, tmp_path, caplog
 ):
