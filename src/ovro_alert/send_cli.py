@@ -91,7 +91,7 @@ def send(
         _fail("--bootstrap is for --kafka")
     if real and test:
         _fail("one of --real and --as-test")
-    number = int(time.time())
+    number = time.time_ns() // 1_000_000
     failed = False
     with (
         _to_kafka(topic, bootstrap) if topic else _to_broker(broker) if broker else _to_relay(format) as give
@@ -142,9 +142,7 @@ def _to_relay(format: str | None) -> Iterator[Send]:
             raise NotSent(f"the relay is away: {away}") from away
         except Refused as refused:
             kept = (
-                f", kept as number {refused.body['setaside']} of what is set aside"
-                if refused.set_aside
-                else ""
+                f", and keeps it set aside as number {refused.body['setaside']}" if refused.set_aside else ""
             )
             raise NotSent(f"the relay refuses it{kept}: {refused}") from refused
 

@@ -10,7 +10,7 @@ from ovro_alert.alert import Alert, Role
 from ovro_alert.formats import Unreadable, read
 from ovro_alert.formats.drill import as_test
 
-NUMBER = 1_772_366_400
+NUMBER = 1_772_366_400_000
 ICECUBE: dict[str, Any] = {
     "$schema": "https://gcn.nasa.gov/schema/main/gcn/notices/icecube/lvk_nu_track_search.schema.json",
     "alert_tense": "current",

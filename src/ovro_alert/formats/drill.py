@@ -23,8 +23,8 @@ def as_test(raw: bytes, number: int, format: str | None = None) -> bytes:
     """The message as a test.
 
     A test that bore its event's name would pass for what came before, and its retraction for the event's own.
-    So every name in it is made another one by `number`, such as the seconds since 1970: under one number the
-    messages of one event stay of one event.
+    So every name in it is made another one by `number`, such as the milliseconds since 1970: under one number
+    the messages of one event stay of one event.
 
     Raises
         Unreadable: it is no alert, or of a kind that cannot be made a test.
@@ -81,12 +81,10 @@ def _renamed_in(value: Any, number: str) -> Any:
 
 
 def _all_renamed(value: Any, number: str) -> Any:
-    """One name or several, as texts or numbers."""
+    """One name or several; a number becomes a text, as it would be too large."""
     if isinstance(value, list):
         return [_all_renamed(one, number) for one in value]
-    if isinstance(value, str) and value:
-        return _renamed(value, number)
-    return int(f"{value}{number}") if type(value) is int and 0 <= value < 10**8 else value
+    return _renamed(str(value), number) if isinstance(value, str | int) and value else value
 
 
 def _renamed(name: str, number: str) -> str:
@@ -97,7 +95,7 @@ def _renamed(name: str, number: str) -> str:
 
 
 def _letters(number: int) -> str:
-    """A number as small letters, which is all that a superevent's name has after its date: at most seven."""
+    """The end of a number as seven small letters: a superevent's name has at most ten, and nothing else."""
     letters = ""
     for _ in range(7):
         number, letter = divmod(number, 26)
