@@ -11,6 +11,7 @@ from ovro_alert.formats.unreadable import Unreadable
 
 # Date and time as JSON notices, VOEvents and CHIME's ivorns write them, to the second or finer.
 TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\d)([T -])(\d\d:\d\d:\d\d)(\.\d+)?")
+MJDS = re.compile(rb'("mjds"\s*:\s*)(\d{5}\.\d+)')  # as DSA-110 writes its triggers' time
 SCHEMA = re.compile(rb'"\$schema"\s*:\s*"[^"]*?/(gcn/notices/[\w./-]+?)\.schema\.json"')
 AGE = timedelta(seconds=1)  # of an event when it is played: they are told of at once
 UNREAD_BY_NAME = frozenset({"README.md", "LICENSE"})
@@ -59,7 +60,8 @@ def as_though_now(sample: Sample, now: datetime) -> tuple[Sample, timedelta]:
     if happened is None:
         return sample, timedelta(0)
     shift = now - AGE - happened
-    return sample._replace(raw=TIMESTAMP.sub(lambda found: _shifted(found, shift), sample.raw)), shift
+    raw = TIMESTAMP.sub(lambda found: _shifted(found, shift), sample.raw)
+    return sample._replace(raw=MJDS.sub(lambda found: _shifted_mjd(found, shift), raw)), shift
 
 
 def _event_time(raw: bytes) -> datetime | None:
@@ -94,3 +96,9 @@ def _shifted(found: re.Match[bytes], shift: timedelta) -> bytes:
     )
     fraction = f"{later:.%f}".ljust(digits + 1, "0")[: digits + 1] if digits else ""
     return f"{later:%Y-%m-%d}{found[2].decode()}{later:%H:%M:%S}{fraction}".encode()
+
+
+def _shifted_mjd(found: re.Match[bytes], shift: timedelta) -> bytes:
+    days, fraction = found[2].split(b".")
+    later = float(found[2]) + shift / timedelta(days=1)
+    return found[1] + f"{later:.{len(fraction)}f}".encode()
