@@ -99,6 +99,6 @@ def _shifted(found: re.Match[bytes], shift: timedelta) -> bytes:
 
 
 def _shifted_mjd(found: re.Match[bytes], shift: timedelta) -> bytes:
-    days, fraction = found[2].split(b".")
+    fraction = found[2].partition(b".")[2]
     later = float(found[2]) + shift / timedelta(days=1)
     return found[1] + f"{later:.{len(fraction)}f}".encode()
