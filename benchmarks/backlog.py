@@ -1,4 +1,4 @@
-"""A backlog in Kafka, drained by the real receiver into a real relay; and what waits while the relay is away."""
+"""A backlog in Kafka, drained by the receiver into a relay, and what it holds while the relay is away."""
 
 import json
 import os
@@ -28,8 +28,8 @@ LIMIT_S = 300.0
 
 
 def measure(directory: Path, say: Callable[[str], None]) -> None:
-    """Says how fast a backlog is drained, beside how fast it is read from Kafka and thrown away; and how large
-    the receiver grows while the relay is away."""
+    """Says how fast a backlog is drained, beside how fast Kafka gives it to whoever throws it away; and how
+    large the receiver grows while the relay is away."""
     if not shutil.which("java"):
         say("left out: there is no Java for Apache Kafka (Debian's packages default-jre-headless and maven)")
         return
@@ -145,7 +145,7 @@ def _grow(directory: Path, kafka: Apache, say: Callable[[str], None]) -> None:
             most = max(most, _memory(pid))
             time.sleep(0.1)
     say(
-        f"the relay away for {HOUR} heartbeats and {len(waves)} GW notices ({sum(map(len, waves)) / 1e6:.0f} MB): "
+        f"the relay away for {HOUR} heartbeats and {sum(map(len, waves)) / 1e6:.0f} MB of GW notices: "
         f"the receiver grew from {before / 1e6:.0f} to {most / 1e6:.0f} MB"
     )
 

@@ -17,7 +17,8 @@ from uuid import uuid4
 import confluent_kafka
 import jwt
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic  # the admin module has it, but says not so
 
 SCRIPT = Path(__file__).parents[1] / "deploy" / "dev" / "kafka"
 
