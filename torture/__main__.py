@@ -14,7 +14,19 @@ from types import FrameType
 from torture.ground import Ground, Outcome, Skipped
 
 # One module a fault: TRIES says in a line what it does, `run` does it.
-FAULTS = ("kills", "disk", "database", "postgres", "clock", "silent", "cuts", "keys", "schema", "fuzz")
+FAULTS = (
+    "kills",
+    "disk",
+    "database",
+    "postgres",
+    "clock",
+    "silent",
+    "cuts",
+    "keys",
+    "schema",
+    "fuzz",
+    "dsa110",
+)
 LIMIT_S = 1800  # for one fault: a harness that hangs proves nothing
 
 

@@ -13,6 +13,7 @@ from ovro_alert.link.cursor import Cursor
 from ovro_alert.link.etcd import Etcd, Found, Put
 from ovro_alert.link.etcd_follow import Follower, resume
 from ovro_alert.link.pulse import Pulse
+from ovro_alert.link.retry import Stopped
 from support import until
 
 
@@ -122,6 +123,26 @@ def test_what_was_not_taken_is_given_again(url, key, taken, tmp_path):
         taken.refuse = lambda value: None
         until(lambda: len(taken.values) == 2)
     assert taken.values == [b"1", b"2"]
+
+
+def test_what_is_put_while_the_very_first_is_taken_is_not_lost_with_a_kill(url, key, taken, tmp_path):
+    begun = threading.Event()
+
+    def killed(value: bytes) -> None:
+        begun.set()
+        raise Stopped
+
+    taken.refuse = killed
+    with Etcd([url]) as etcd:
+        etcd.put(key, b"1")
+        with following(url, taken, tmp_path / "cursor", key):
+            assert begun.wait(20)
+        taken.refuse = lambda value: None
+        etcd.put(key, b"2")
+        etcd.put(key, b"3")
+        with following(url, taken, tmp_path / "cursor", key):
+            until(lambda: len(taken.values) == 3)
+    assert taken.values == [b"1", b"2", b"3"]
 
 
 def test_a_cursor_that_cannot_be_kept_holds_nothing_up(etcd_twin, taken, tmp_path, caplog):

@@ -97,6 +97,7 @@ class Follower:
         if strange:
             log.warning("%s", strange)
         if put is not None:
+            self._see(put.revision - 1)  # first, or what is put while it is taken is lost with a kill
             self._take(put)
         self._see(seen)
         self._forgotten = 0
