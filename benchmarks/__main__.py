@@ -5,7 +5,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import backlog, followers, growth, hops, postgres, slots
+from benchmarks import backlog, followers, growth, hops, postgres, slots, transports
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
         ("A log of a million commands beside one of a thousand", growth.measure),
         ("PostgreSQL with many workers", postgres.measure),
         ("An alert's way to the client that waits for its command", hops.measure),
+        ("A VOEvent's way from its author, and through two Comets", transports.voevents),
+        ("A gravitational wave's way from Kafka", transports.waves),
         ("A backlog in Kafka, by the GCN receiver into the relay's log", backlog.measure),
     ):
         print(f"\n{title}", flush=True)

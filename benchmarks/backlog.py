@@ -64,7 +64,7 @@ def _drain(
     bare = _read(kafka, len(messages))
     place = directory / name.replace(" ", "-")
     place.mkdir()
-    with serving("relay_api:app", place) as relay, _receiver(kafka, f"http://127.0.0.1:{relay.port}", place):
+    with serving("relay_api:app", place) as relay, receiver(kafka, f"http://127.0.0.1:{relay.port}", place):
         first, began = _reached(kafka, 1)
         _, ended = _reached(kafka, len(messages))
     rate = (len(messages) - first) / (ended - began)
@@ -108,7 +108,7 @@ def _read(kafka: Apache, number: int) -> float:
 
 
 @contextmanager
-def _receiver(kafka: Apache, relay: str, place: Path, heartbeat: bool = False) -> Iterator[int]:
+def receiver(kafka: Apache, relay: str, place: Path, heartbeat: bool = False) -> Iterator[int]:
     """A receiver as an operator runs it; gives its process id."""
     environment = {
         **os.environ,
@@ -133,7 +133,7 @@ def _grow(directory: Path, kafka: Apache, say: Callable[[str], None]) -> None:
     """An hour's heartbeats and more notices than an hour has, and nobody to take them: what a receiver holds
     depends on what came, not on how long it took."""
     waves = _waves(WAVES)
-    with _receiver(kafka, f"http://127.0.0.1:{free_port()}", directory, heartbeat=True) as pid:
+    with receiver(kafka, f"http://127.0.0.1:{free_port()}", directory, heartbeat=True) as pid:
         kafka.send(kafka.topic, b"{}")
         wait_for(lambda: b"the relay is away" in (directory / "receiver.log").read_bytes(), "the receiver")
         before = _memory(pid)
