@@ -149,25 +149,24 @@ def receive(settings: Dsa110Settings, etcd: Etcd | None, relay: Relay, stop: thr
         OSError: nothing can be kept.
     """
     desk = Desk(relay, settings.directory / "refused", stop)
-    pulses = []
-    works: list[Follower | Reader] = []
-    if etcd is not None:
-        pulses.append(Pulse("dsa110.etcd", "etcd"))
-        works.append(_follower(etcd, settings, desk, pulses[-1]))
-    if settings.folder is not None:
-        pulses.append(Pulse("dsa110.folder", "folder"))
-        works.append(Reader(settings.folder, settings, desk, pulses[-1]))
-    if not works:
+    etcd_pulse, folder_pulse = Pulse("dsa110.etcd", "etcd"), Pulse("dsa110.folder", "folder")
+    follower = None if etcd is None else _follower(etcd, settings, desk, etcd_pulse)
+    reader = None if settings.folder is None else Reader(settings.folder, settings, desk, folder_pulse)
+    if follower is None and reader is None:
         raise ValueError("there is nothing to receive from: set [etcd] endpoints or [dsa110] folder")
-    with beating(relay, pulses, stop):
-        # In threads that may be left behind: one that waits for etcd's next word cannot be woken.
-        running = [in_background(partial(work.run, stop), type(work).__name__) for work in works]
-        while not stop.is_set() and not any(each.done() for each in running):
-            stop.wait(0.2)
-        wait(running, STOP_S if stop.is_set() else 0)
-        for each in running:
-            if each.done():
-                each.result()
+    heard = [pulse for pulse, by in ((etcd_pulse, follower), (folder_pulse, reader)) if by is not None]
+    with beating(relay, heard, stop):
+        following = None
+        if follower is not None:
+            # It waits for etcd's next word, and cannot be woken: so it may be left behind.
+            following = in_background(partial(follower.run, stop), "etcd")
+            following.add_done_callback(lambda _: stop.set())
+        if reader is None:
+            stop.wait()
+        else:
+            reader.run(stop)  # in the thread that systemd's watchdog knows: a network folder may hang
+        if following is not None and wait([following], STOP_S).done:
+            following.result()
 
 
 def serve() -> None:

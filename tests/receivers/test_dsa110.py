@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 
 from etcds import Twin
-from ovro_alert.link.etcd import Etcd
+from ovro_alert.link.etcd import Etcd, Found
 from ovro_alert.link.relay import Relay
 from ovro_alert.receivers.dsa110 import Dsa110Settings, receive
 from support import until
@@ -202,6 +202,19 @@ def test_it_stops_at_once_though_a_request_hangs(settings, stand_in, etcd_twin):
     with receiving(settings, stand_in, etcd_twin.url) as stop:
         until(lambda: stand_in.posted)
         stop.set()
+
+
+def test_a_fault_of_ours_ends_all_of_it_so_that_it_is_started_anew(settings, stand_in):
+    class Broken(Etcd):
+        def get(self, key: str) -> Found:
+            raise RuntimeError("a fault of ours")
+
+    with (
+        Relay(stand_in.url, stand_in.key) as relay,
+        Broken([]) as etcd,
+        pytest.raises(RuntimeError, match="a fault of ours"),
+    ):
+        receive(settings, etcd, relay, threading.Event())
 
 
 def test_nothing_to_receive_from_is_said(settings, stand_in):
