@@ -28,6 +28,7 @@ OURS: dict[str, Any] = {
     "enable.auto.commit": False,
     "auto.offset.reset": "earliest",
     "queued.max.messages.kbytes": 16 * 1024,  # in all; more than that stays with the broker
+    "session.timeout.ms": 10_000,  # so long nobody has the partitions of a member that was killed
     "statistics.interval.ms": 5000,
 }
 
