@@ -1,5 +1,6 @@
 """GCN's classic VOEvents, mission by mission, in the shapes that its own documents and archives show."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,8 @@ def test_the_format_by_its_name_and_only_its_own_authors() -> None:
         Unreadable, match=r"^ivorn: must begin with ivo://nasa\.gsfc\.gcn/ or ivo://org\.svom/"
     ):
         read(bat(ivorn="ivo://org.example/bursts#1"), "gcn-classic-voevent")
+    with pytest.raises(Unreadable, match=r"^ivorn: must begin with"):  # theirs has a format of its own
+        read(bat(ivorn=f"{GCN}LVC#S260301ab-1-Preliminary"), "gcn-classic-voevent")
     with pytest.raises(Unreadable, match=r"a VOEvent of 'ivo://org\.example/bursts'"):
         read(bat(ivorn="ivo://org.example/bursts#1"))
 
@@ -425,3 +428,30 @@ def test_what_the_recorded_ones_measured(corpus: Path, name: str, transient: dic
 def _utc(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+UNIFIED = "https://gcn.nasa.gov/schema/v6.1.0/gcn/notices/"
+
+
+@pytest.mark.parametrize(
+    ("schema", "id", "ivorn", "params"),
+    [
+        ("swift/xrt/position", 1423875, f"{GCN}SWIFT#XRT_Pos_1423875-1", {"TrigID": 1423875}),
+        ("fermi/gbm/trigger", ["794059205", "bn260301500"], FLIGHT, {"TrigID": 794059205}),
+        ("svom/grm/trigger", ["sb26030101"], "ivo://org.svom/fsc#sb26030101_grm", {"Burst_Id": "sb26030101"}),
+        (
+            "icecube/single_neutrino_alerts",
+            ["137840_57034692"],
+            f"{GCN}AMON#ICECUBE_BRONZE_Event2026-03-01T12:00:00.25_25_137840_057034692_0",
+            {"run_id": 137840, "event_id": 57034692},
+        ),
+        ("maxi/gsc.unknown", "0858800020", f"{GCN}MAXI#Unknown_Pos_1_858800020-0", {"TrigID": 858800020}),
+    ],
+)
+def test_the_same_trigger_by_its_unified_notice_is_the_same_event(
+    schema: str, id: object, ivorn: str, params: dict[str, Any]
+) -> None:
+    unified = read(json.dumps({"$schema": f"{UNIFIED}{schema}.schema.json", "id": id}).encode())
+    alert = read(classic(ivorn, params))
+    assert alert.event_id in {unified.event_id, *unified.event_names}
+    assert (alert.source, alert.mission) == (unified.source, unified.mission)
