@@ -26,6 +26,7 @@ FAULTS = (
     "schema",
     "fuzz",
     "dsa110",
+    "flarescope",
     "broker",
 )
 LIMIT_S = 1800  # for one fault: a harness that hangs proves nothing
