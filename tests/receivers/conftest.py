@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import kafkas
+from ovro_alert.receivers.gcn_kafka import GcnSettings
+from receiving import settings_for
 
 KEY = "the key of these tests"
 Answer = tuple[int, dict[str, Any]]
@@ -156,3 +158,9 @@ def _started() -> list[str]:
     if not (started := os.environ.get("OVRO_ALERT_TEST_KAFKA")):
         pytest.skip("no Apache Kafka: set OVRO_ALERT_TEST_KAFKA to what `deploy/dev/kafka start` prints")
     return started.split()
+
+
+@pytest.fixture
+def settings(kafka: kafkas.Kafka, tmp_path: Path) -> GcnSettings:
+    """What a receiver of that broker is set to."""
+    return settings_for(kafka, tmp_path)

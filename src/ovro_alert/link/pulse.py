@@ -15,6 +15,7 @@ from ovro_alert.systemd import notify
 log = logging.getLogger(__name__)
 
 BEAT_S = 5.0
+FAREWELL_S = 1.0  # for a report under way: whoever lends us the relay closes it then
 
 
 class Pulse:
@@ -103,11 +104,13 @@ def beating(
             if over.wait(every_s):
                 return
 
-    threading.Thread(target=beat, name="pulse", daemon=True).start()
+    thread = threading.Thread(target=beat, name="pulse", daemon=True)
+    thread.start()
     try:
         yield
     finally:
         over.set()
+        thread.join(FAREWELL_S)
 
 
 def _tell(relay: Relay, pulses: Sequence[Pulse], troubles: dict[str, str]) -> None:
