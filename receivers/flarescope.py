@@ -8,7 +8,6 @@ then follows the commands that came of it until they are over. New content under
 
 import hashlib
 import logging
-import os
 import threading
 import time
 from contextlib import suppress
@@ -23,7 +22,7 @@ from ovro_alert.command import State, is_over
 from ovro_alert.link.arrival import arrival
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
-from ovro_alert.link.folder import Unusable, is_whole, moments, read_dropped
+from ovro_alert.link.folder import Dropped, Folder, Unusable, moments
 from ovro_alert.link.pulse import Pulse, beating
 from ovro_alert.link.relay import Away, Decision, Receipt, Refused, Relay
 from ovro_alert.link.retry import Stopped, persist
@@ -107,33 +106,26 @@ class Desk:
     def __init__(
         self, settings: FlarescopeSettings, relay: Relay, pulse: Pulse, stop: threading.Event
     ) -> None:
-        self._settings = settings
+        self._folder = Folder(settings.folder, is_request, settings.settle_s, settings.max_size)
         self._relay = relay
         self._pulse = pulse
         self._stop = stop
-        self._answered: dict[Path, tuple[int, ...]] = {}  # and as which file, told by its marks
-        self._unfinished: dict[Path, tuple[tuple[int, ...], float]] = {}  # since when it is as it is
         self._under_way: dict[Path, Outcome] = {}
 
     def look(self, now: float) -> None:
-        """Answer what is new in the folder; `now` is monotonic, s. Stopped when told so meanwhile."""
+        """Answer what is new in the folder; `now` is monotonic, s.
+
+        Raises
+            OSError: the folder cannot be read.
+            Stopped: when told so meanwhile.
+        """
         try:
-            with os.scandir(self._settings.folder) as entries:
-                names = sorted(entry.name for entry in entries if is_request(entry.name))
+            for dropped in self._folder.new(now):
+                self._answer(dropped)
         except OSError as error:
             self._pulse.lost(f"the folder cannot be read: {error}")
             raise
         self._pulse.connected()
-        for name in names:
-            path = self._settings.folder / name
-            try:
-                found = path.lstat()
-                marks = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-                if self._answered.get(path) != marks and self._answer(path, marks, now):
-                    self._answered[path] = marks
-                    self._unfinished.pop(path, None)
-            except FileNotFoundError:
-                continue  # taken away between two glances
 
     def follow(self) -> None:
         """Bring the outcomes of what is under way up to date."""
@@ -147,29 +139,19 @@ class Desk:
             if newer is not outcome:
                 self._write(path, newer)
 
-    def _answer(self, path: Path, marks: tuple[int, ...], now: float) -> bool:
-        """Whether the file needs no more attention until it changes."""
-        try:
-            raw = read_dropped(path, self._settings.max_size)
-        except Unusable as unusable:
-            self._write(path, Outcome.refused(str(unusable), None, datetime.now(UTC)))
-            return True
-        before, since = self._unfinished.get(path, ((), now))
-        if before != marks:
-            since = now
-        if not is_whole(raw) and now - since < self._settings.settle_s:
-            self._unfinished[path] = marks, since
-            return False
+    def _answer(self, dropped: Dropped) -> None:
+        path, raw = dropped.path, dropped.raw
+        if isinstance(raw, Unusable):
+            self._write(path, Outcome.refused(str(raw), None, datetime.now(UTC)))
+            return
         sha256 = hashlib.sha256(raw).hexdigest()
         earlier = _earlier_outcome(path)
         if earlier is None or earlier.sha256 != sha256:
-            self._write(path, self._send(path, raw, sha256))
+            self._write(path, self._send(dropped.name, raw, sha256))
         elif not earlier.over:
             self._under_way[path] = earlier
-        return True
 
-    def _send(self, path: Path, raw: bytes, sha256: str) -> Outcome:
-        name = os.fsencode(path.name).decode("utf-8", "replace")
+    def _send(self, name: str, raw: bytes, sha256: str) -> Outcome:
         about = arrival("file", datetime.now(UTC), file=name)
         self._pulse.heard()
         self._pulse.waiting(1)

@@ -35,6 +35,7 @@ EXPECTED = {
     "gcn.heartbeat": Expectation(cadence_s=60),
     "igwn.gwalert": Expectation(cadence_s=2 * 3600),
     "chime.voevent": Expectation(cadence_s=2 * 3600),
+    "dsa110.etcd": Expectation(cadence_s=60),
 }
 
 
