@@ -143,7 +143,7 @@ class Broker:
         self._connection.sendall(struct.pack(">I", len(message)) + message)
 
     def ask(self, message: bytes) -> bytes:
-        """Sends one message, and returns the subscriber's next."""
+        """Sends one message, and returns the subscriber's next; OSError where the connection is gone."""
         self.tell(message)
         (size,) = struct.unpack(">I", self._receive(4))
         return self._receive(size)
@@ -153,7 +153,8 @@ class Broker:
         received = b""
         while len(received) < size:
             part = self._connection.recv(size - len(received))
-            assert part, "the subscriber hung up"
+            if not part:
+                raise ConnectionError("the subscriber hung up")
             received += part
         return received
 

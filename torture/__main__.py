@@ -28,6 +28,7 @@ FAULTS = (
     "dsa110",
     "flarescope",
     "broker",
+    "comet",
 )
 LIMIT_S = 1800  # for one fault: a harness that hangs proves nothing
 

@@ -27,7 +27,7 @@ def run(ground: Ground) -> Outcome:
     where.mkdir()
     database = {"OVRO_ALERT_DATABASE_URL": f"sqlite:///{where / 'relay.sqlite'}"}
     with (
-        ground.relay(database, _on_a_small_disk(where)) as relay,
+        ground.relay(database, on_a_small_disk(where)) as relay,
         Load(relay.url, relay.key, ledger) as load,
         relay.client() as client,
     ):
@@ -41,7 +41,7 @@ def run(ground: Ground) -> Outcome:
         for number in range(1, rounds + 1):
             before = ledger.count()
             wait_for(lambda before=before: ledger.count() > before + 50, "writes with room", LIMIT_S)  # type: ignore[misc]
-            _fill(ballast)
+            fill(ballast)
             before = len(ledger.refused)
             wait_for(lambda before=before: len(ledger.refused) >= before + REFUSALS, "refusals", LIMIT_S)  # type: ignore[misc]
             for path in ("/lwa", "/lwa/commands", "/healthz"):
@@ -57,19 +57,20 @@ def run(ground: Ground) -> Outcome:
     return Outcome(f"{rounds} times", seen, violations)
 
 
-def _on_a_small_disk(where: Path) -> Sequence[str]:
+def on_a_small_disk(where: Path) -> Sequence[str]:
     """A command that runs another with a small file system of its own at `where`; root is not needed."""
     mount = f'mount -t tmpfs -o size={SIZE} tmpfs "{where}" && exec "$@"'
     within = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, "sh"]
     if shutil.which("unshare") is None:
-        raise Skipped("there is no unshare (util-linux) here to give the relay a small disk")
+        raise Skipped("there is no unshare (util-linux) here to give anybody a small disk")
     tried = subprocess.run([*within, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         raise Skipped(f"no file system can be mounted here: {tried.stderr.strip()}")
     return within
 
 
-def _fill(ballast: Path) -> None:
+def fill(ballast: Path) -> None:
+    """Takes all the room that is left."""
     try:
         with ballast.open("wb", buffering=0) as file:
             while file.write(bytes(4096)):
