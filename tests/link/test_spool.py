@@ -330,6 +330,20 @@ def test_what_waits_in_memory_is_written_down_as_soon_as_there_is_room(tmp_path,
         assert [raw for raw, _ in drained(spool)] == [b"one", b"two", b"three", b"four"]
 
 
+def test_what_waits_in_memory_when_it_ends_is_on_disk_or_else_in_the_log(tmp_path, monkeypatch, caplog):
+    stop = threading.Event()
+    stop.set()
+    with opened(tmp_path) as spool:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            spool.put(b"one", {})
+            spool.drain(Twin(), stop)
+            assert repr(pack(b"one", {})) in caplog.text
+        spool.drain(Twin(), stop)
+    with opened(tmp_path) as spool:
+        assert drained(spool) == [(b"one", {})]
+
+
 def test_a_full_spool_is_a_clear_error_once_memory_is_full_as_well(tmp_path, monkeypatch):
     monkeypatch.setattr(spooling, "MEMORY", 100)
     with opened(tmp_path, limit=100) as spool:

@@ -150,6 +150,8 @@ class Spool:
             except OSError as error:
                 log.error("the spool is not drained: %s", error)
                 stop.wait(WAKE_S)
+        with self._lock, suppress(OSError):
+            self._write_down_the_unwritten()
         for message in self._unwritten:
             log.error("the disk had no room for a message, which is lost: %r", message)
 
