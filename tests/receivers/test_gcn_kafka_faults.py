@@ -16,17 +16,22 @@ from receiving import receiving, settings_for
 from support import until
 
 
-def test_it_stays_in_its_group_while_the_relay_hangs_longer_than_kafka_waits(
-    kafka, stand_in, tmp_path, caplog
-):
-    settings = settings_for(kafka, tmp_path, config=kafka.config | {"max.poll.interval.ms": 2000})
-    messages = [b"%d" % n for n in range(20_000)]  # more than it holds
+def test_while_the_relay_hangs_it_holds_so_much_and_stays_in_its_group(kafka, stand_in, tmp_path, caplog):
+    settings = settings_for(
+        kafka, tmp_path, heartbeat=True, config=kafka.config | {"max.poll.interval.ms": 2000}
+    )
+    messages = [b"%d" % n for n in range(20_000)]  # more than it may hold
+    pulses = stand_in.pulses
     stand_in.hanging.set()
+    kafka.send("gcn.heartbeat", b"{}")
     kafka.send(kafka.topic, *messages)
     with receiving(settings, stand_in.url, stand_in.key):
-        until(lambda: stand_in.posted)
+        until(lambda: pulses.get("igwn.gwalert", {}).get("waiting") and pulses["gcn.heartbeat"]["heard_s"])
         hung = time.monotonic()
         until(lambda: time.monotonic() > hung + 3)  # what is waited for is the passing of Kafka's limit
+        assert pulses["igwn.gwalert"]["waiting"] < 17_000
+        kafka.send("gcn.heartbeat", b"{}")
+        until(lambda: pulses["gcn.heartbeat"]["heard_s"] < 1, 10)
         stand_in.hanging.clear()
         stand_in.release.set()
         until(lambda: kafka.committed() == len(messages))
