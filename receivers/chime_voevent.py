@@ -145,7 +145,7 @@ class OvroRelay:
 
     def __init__(self) -> None:
         self._stop = Stop()
-        self._pulse = Pulse("chime.voevent", "voevent")
+        self.pulse = Pulse("chime.voevent", "voevent")
         self._speaking: set[Subscriber] = set()  # connections that the broker has said something on
 
     def get_options(self) -> Iterable[tuple[str, str | None, str]]:
@@ -159,7 +159,7 @@ class OvroRelay:
         try:
             settings = ChimeSettings() if value is None else ChimeSettings(spool=Path(value))
             self._relay: Relay = LinkSettings().relay()
-            self._spool = Spool(settings.spool, settings.spool_limit, self._pulse.waiting)
+            self._spool = Spool(settings.spool, settings.spool_limit, self.pulse.waiting)
         except (ValueError, OSError) as error:
             raise UsageError(f"--{self.name}: {error}") from error
         # Not imported above: this module is imported in the midst of that one. It makes its service of these
@@ -190,14 +190,14 @@ class OvroRelay:
     def hear(self, connection: Subscriber, *, expected: bool) -> None:
         """A broker has said something. That it accepted the connection says nothing: it may not know us."""
         self._speaking.add(connection)
-        self._pulse.connected()
-        self._pulse.heard(expected=expected)
+        self.pulse.connected()
+        self.pulse.heard(expected=expected)
 
     def lose(self, connection: Subscriber | None, reason: Failure) -> None:
         """A connection is over, or was not to be had. Comet ends one that is silent for 120 s."""
         self._speaking.discard(connection)
         if not self._speaking:
-            self._pulse.lost(reason.getErrorMessage())
+            self.pulse.lost(reason.getErrorMessage())
 
     def _end(self) -> None:
         notify(STOPPING)
@@ -208,7 +208,7 @@ class OvroRelay:
         if len(self._spool):
             log.info("%d events of an earlier run wait for the relay", len(self._spool))
         try:
-            with beating(self._relay, [self._pulse] if self.subscribes else [], self._stop):
+            with beating(self._relay, [self.pulse] if self.subscribes else [], self._stop):
                 self._spool.drain(self._relay, self._stop)
         except Exception:
             log.exception("the spool is not drained any more")

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 from comet.utility import Event_DB, xml_document
+from twisted.python.failure import Failure
 
 from comets import BIN, IAMALIVE, Broker, CometBroker, ending, subscriber, voevent
 from ovro_alert.demo.processes import free_port
+from ovro_alert.receivers.chime_voevent import OvroRelay
 from support import until
 
 # twistd with a plugin that tells the relay of its pulse without pause.
@@ -185,6 +187,18 @@ def test_the_relay_is_told_how_the_broker_is_heard(broker, stand_in, tmp_path):
         broker.disconnect()
         until(lambda: told(connected=False))
         assert "connection" in stand_in.pulses["chime.voevent"]["why"].lower()
+
+
+def test_of_several_brokers_one_that_is_heard_is_enough():
+    plugin = OvroRelay()
+    gone = Failure(ConnectionError("it hung up"))
+    for connection in ("first", "second"):
+        plugin.hear(connection, expected=False)
+    plugin.lose("first", gone)
+    plugin.lose(None, gone)  # nor can it be had again
+    assert plugin.pulse.report().connected
+    plugin.lose("second", gone)
+    assert (plugin.pulse.report().connected, plugin.pulse.report().why) == (False, "it hung up")
 
 
 def test_systemd_is_told_that_it_is_ready_goes_on_and_stops(broker, stand_in, tmp_path):
