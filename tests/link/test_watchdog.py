@@ -16,6 +16,7 @@ from ovro_alert.link.pulse import Pulse, beating
 from ovro_alert.link.relay import Relay
 from ovro_alert.link.watchdog import Stop
 from ovro_alert.systemd import notify, watchdog_s
+from support import until
 
 LIMIT_S = 30.0  # of any wait; only a failure comes near
 
@@ -118,6 +119,12 @@ def work(stop):
         process.communicate(timeout=20)
 
 
+def sleeps(pid):
+    """Whether all threads of a process wait for something."""
+    states = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(state.rpartition(")")[2].split()[0] == "S" for state in states)
+
+
 def test_a_daemon_that_systemd_ends_says_where_it_hung(tmp_path):
     body = """
 def work(stop):
@@ -130,6 +137,8 @@ def hang_here():
     address = str(tmp_path / "notify")
     with listening(address), daemon(address, body) as process:
         process.stdout.readline()
+        # The stacks are read while the threads go on: what is to be found in one has to stand still.
+        until(lambda: sleeps(process.pid), what="the hanging")
         process.send_signal(signal.SIGABRT)
         _, err = process.communicate(timeout=20)
     assert "in hang_here" in err
