@@ -39,7 +39,7 @@ check: lint types test
 bench: $(STAMP)
 	@$(BIN)/python -m benchmarks
 
-# About twenty minutes; `make torture QUICK=--quick` takes three.
+# About three quarters of an hour; `make torture QUICK=--quick` takes ten minutes.
 torture: $(STAMP)
 	@$(BIN)/python -m torture $(QUICK)
 

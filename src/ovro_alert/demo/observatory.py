@@ -95,6 +95,7 @@ def observatory(out: Path, topics: Iterable[str]) -> Iterator[Observatory]:
             "ovro_alert.receivers.gcn_kafka",
             OVRO_ALERT_GCN_KAFKA_TOPICS=json.dumps(sorted(topics)),
             OVRO_ALERT_GCN_KAFKA_CONFIG=json.dumps(config),
+            OVRO_ALERT_GCN_KAFKA_HEARTBEAT="false",  # nobody sends one here
         )
         processes.start("flarescope-receiver", "-m", "ovro_alert.receivers.flarescope")
         processes.start("lwa-alert", "-m", "ovro_alert.clients.lwa_alert")
