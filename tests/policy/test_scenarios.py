@@ -183,3 +183,11 @@ def test_what_arrives_after_its_retraction_leads_to_nothing():
 def test_an_event_that_proves_retracted_is_cancelled_by_whatever_proves_it():
     history = History("a0", (Sent(1, "/lwa #1 powerbeam", "CHIME burst", State.QUEUED),))
     assert decide(POLICY, burst(), history, NOW)[0].cancels == (1,)
+
+
+def test_a_tests_retraction_cancels_nothing_that_is_real():
+    waits = Sent(1, "/lwa #1 powerbeam", "CHIME burst", State.QUEUED)
+    drill = an_alert(source="chime", alert_type="retraction", role="test")
+    (decision,) = decide(POLICY, drill, History(sent=(waits,)), NOW)
+    assert (decision.verdict, decision.cancels) == (Verdict.NO, ())
+    assert decision.reasons == ("a test moves nothing: it does not cancel /lwa #1 powerbeam",)

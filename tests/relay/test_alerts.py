@@ -240,3 +240,13 @@ def test_a_format_that_no_database_would_keep_is_kept_as_far_as_it_goes(client):
     assert answer.status_code == 422
     (kept,) = client.get("/setaside").json()["setaside"]
     assert (kept["n"], kept["format"]) == (answer.json()["setaside"], "a" + "b" * 99)
+
+
+def test_a_retraction_that_is_a_test_takes_nothing_back(client, clock):
+    burst = Burst("424242", clock.now, 212.34, 48.21, 812.4, 0.97)
+    (command, _) = client.post("/alerts", content=chime_voevent(burst)).json()["commands"]
+    drill = chime_retraction(burst, clock.now).replace(b'role="utility"', b'role="test"')
+    answer = client.post("/alerts", content=drill).json()
+    assert client.get(f"/commands/{command}").json()["state"] == "queued"
+    event = client.get(f"/events/{answer['event_id']}").json()
+    assert (event["retracted_by"], len(event["alerts"])) == (None, 2)

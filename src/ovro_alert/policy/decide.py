@@ -51,20 +51,26 @@ class Decision:
 def decide(policy: Policy, alert: Alert, history: History, now: datetime) -> list[Decision]:
     """One decision a rule; of a retraction a single one, which cancels what its event queued."""
     if alert.alert_type is AlertType.RETRACTION:
-        return [_retract(history)]
+        return [_retract(policy, alert, history)]
     applied = [_apply(rule, alert, history, Scope(alert, now)) for rule in policy.rules]
     # Two events may turn out to be one, and only one of them to have been retracted.
     is_left = history.retracted_by is not None and any(_waits(each) for each in history.sent)
-    return [_retract(history), *applied] if is_left else applied
+    return [_retract(policy, alert, history), *applied] if is_left else applied
 
 
 def _waits(command: Sent) -> bool:
     return may_step(command.state, State.CANCELLED)
 
 
-def _retract(history: History) -> Decision:
+def _retract(policy: Policy, alert: Alert, history: History) -> Decision:
     waiting = [command for command in history.sent if _waits(command)]
-    reasons = [f"cancels {command.name}" for command in waiting]
+    reasons = []
+    if alert.role is Role.TEST:
+        tests = {rule.name for rule in policy.rules if rule.tests}
+        real = [command.name for command in waiting if command.rule not in tests]
+        reasons += [f"a test moves nothing: it does not cancel {name}" for name in real]
+        waiting = [command for command in waiting if command.rule in tests]
+    reasons += [f"cancels {command.name}" for command in waiting]
     reasons += [f"{command.name} is {command.state}" for command in history.sent if not _waits(command)]
     return Decision(
         RETRACTION,

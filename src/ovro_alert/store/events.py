@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Table, bindparam, delete, insert, select, update
 from sqlalchemy.sql.expression import BindParameter, ColumnElement
 
-from ovro_alert.alert import Alert, AlertType
+from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import alerts, decisions, entries, event_names, events, feed
 
@@ -95,7 +95,9 @@ def note(tx: Transaction, alerts: Sequence[tuple[Found, Alert, str]]) -> None:
     """Notes on each event that an alert of it has come, and what it says in a line."""
     new, names = [], []
     for found, alert, summary in alerts:
-        retracted_by = alert.alert_id if alert.alert_type is AlertType.RETRACTION else None
+        # A test that names a real event does not take it back.
+        retracts = alert.alert_type is AlertType.RETRACTION and alert.role is not Role.TEST
+        retracted_by = alert.alert_id if retracts else None
         names += [{"name": name, "event_id": found.event_id} for name in found.new_names]
         values = {"last_at": tx.now, "summary": summary}
         if found.is_new:
