@@ -190,3 +190,10 @@ def test_the_recorded_trigger(corpus: Path) -> None:
     assert alert.frb == FastRadioBurst(
         dm=29.0454, snr=9.03739, width_ms=1.048576, importance=0.0, reference_mhz=1530.0
     )
+
+
+def test_a_name_of_a_megabyte_is_not_repeated_in_the_reason() -> None:
+    for trigger in ({"dm": 1.0}, 3):
+        with pytest.raises(Unreadable) as refused:
+            read(json.dumps({"260301aaaa" + "x" * 10**6: trigger}).encode(), "dsa110-t2")
+        assert all(len(str(reason)) < 300 for reason in refused.value.reasons)

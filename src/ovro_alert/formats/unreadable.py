@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
+LONGEST_NAME = 80
 REASONS_KEPT = 20  # of a message with a thousand wrong fields the first few say enough
 
 
@@ -30,7 +31,12 @@ class Unreadable(ValueError):
     @classmethod
     def at(cls, msg: str, *loc: str) -> "Unreadable":
         """The one reason `msg`, with the field at `loc`."""
-        return cls([Reason(loc, msg)])
+        return cls([Reason(_place(*loc), msg)])
+
+
+def _place(*steps: object) -> tuple[str, ...]:
+    """Where a field is; its names are the sender's, who may have written a megabyte of one."""
+    return tuple(str(step)[:LONGEST_NAME] for step in steps)
 
 
 def _plainly(msg: str) -> str:
@@ -50,9 +56,7 @@ def naming(*loc: str) -> Iterator[None]:
         yield
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)[:REASONS_KEPT]
-        reasons = [
-            Reason((*loc, *(str(part)[:80] for part in one["loc"])), _plainly(one["msg"])) for one in found
-        ]
+        reasons = [Reason(_place(*loc, *one["loc"]), _plainly(one["msg"])) for one in found]
     else:
         return
     raise Unreadable(reasons)
