@@ -10,6 +10,8 @@ from urllib.error import HTTPError
 import httpx2
 import pytest
 
+from support import until
+
 pytestmark = pytest.mark.end_to_end
 COMMAND = {"command": "powerbeam", "command_mjd": 61103.25, "args": {"position": "12.5,-3.0,0.1"}}
 
@@ -116,7 +118,7 @@ def test_stopping_does_not_wait_for_those_who_wait(relay):
     follower = threading.Thread(target=follow)
     follower.start()
     with relay.client() as client:
-        client.get("/lwa")  # by now the follower's question has been heard
+        until(lambda: 'ovro_alert_followers{topic="lwa"} 1.0' in client.get("/metrics").text)
     start = time.monotonic()
     relay.stop()
     follower.join(10)
