@@ -1,12 +1,14 @@
 """What tests of every room are given: the corpus, and a relay that runs for real."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import etcds
 from databases import PostgresServer, new_databases
 from support import RunningRelay
 
@@ -56,3 +58,42 @@ def postgres_server(postgres: str) -> Iterator[PostgresServer]:
     server = PostgresServer(Path(tempfile.mkdtemp(prefix="ovro-alert-postgres-")))
     yield server
     server.remove()
+
+
+def _etcd(directory: Path) -> Iterator[etcds.Server]:
+    if shutil.which("etcd") is None:
+        pytest.skip("there is no etcd here (Debian's package etcd-server)")
+    server = etcds.Server(directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def etcd_server(tmp_path: Path) -> Iterator[etcds.Server]:
+    """An etcd of this test's own."""
+    yield from _etcd(tmp_path / "etcd")
+
+
+@pytest.fixture(scope="session")
+def etcd_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of an etcd that tests share, each with a key of its own."""
+    if named := os.environ.get("OVRO_ALERT_TEST_ETCD"):
+        yield named
+    else:
+        for server in _etcd(tmp_path_factory.mktemp("etcd")):
+            yield server.url
+
+
+@pytest.fixture
+def etcd_twin() -> Iterator[etcds.Twin]:
+    """What answers as an etcd with one key does, or as one in trouble."""
+    with etcds.running_twin() as twin:
+        yield twin
+
+
+@pytest.fixture
+def etcd_twin_url(etcd_twin: etcds.Twin) -> str:
+    return etcd_twin.url

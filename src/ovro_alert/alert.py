@@ -83,6 +83,18 @@ class FastRadioBurst(Part):
     reference_mhz: Positive | None = None  # None: at infinite frequency
 
 
+class Coincidence(Part):
+    """What another observatory saw at about the time of a gravitational wave: an event of its own."""
+
+    observatory: str = ""
+    search: str = ""
+    ivorn: str = ""
+    gcn_notice_id: str = ""  # of its trigger
+    time_difference: Finite | None = None  # s, of the other from the wave
+    time_far: NotNegative | None = None  # Hz, of as close a coincidence in time
+    time_sky_far: NotNegative | None = None  # Hz, in time and on the sky
+
+
 class GravitationalWave(Part):
     """A candidate of LIGO, Virgo and KAGRA; probabilities under the names that they use."""
 
@@ -95,6 +107,7 @@ class GravitationalWave(Part):
     classification: dict[str, Probability] = {}  # BNS, NSBH, BBH, Terrestrial; empty for bursts
     properties: dict[str, Probability] = {}  # HasNS, HasRemnant, HasMassGap
     skymap: SkyMap | None = None
+    coincidence: Coincidence | None = None
 
 
 class Transient(Part):

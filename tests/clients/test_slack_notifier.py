@@ -422,6 +422,18 @@ def test_what_was_set_aside_is_a_message_of_its_own(
     assert all("thread_ts" not in message for message in slack.taken)
 
 
+def test_a_source_that_falls_deaf_is_a_message_and_that_it_hears_again_is_in_its_thread(
+    feed: FeedTwin, slack: SlackTwin, settings: SlackNotifierSettings
+) -> None:
+    turns = [("deaf", "T1"), ("hears", "T1"), ("deaf", "T2")]
+    with notifying(settings, feed):
+        for n, (kind, since) in enumerate(turns, 1):
+            feed.add(kind, None, source="gcn.heartbeat", why="", deaf_at=since)
+            slack.wait_for(lambda n=n: len(slack.taken) == n)
+    assert slack.titles() == ["gcn.heartbeat is deaf", "gcn.heartbeat hears again", "gcn.heartbeat is deaf"]
+    assert [message.get("thread_ts") for message in slack.taken] == [None, "1700000000.000001", None]
+
+
 def test_the_first_start_leaves_the_past_untold(
     feed: FeedTwin, slack: SlackTwin, settings: SlackNotifierSettings
 ) -> None:

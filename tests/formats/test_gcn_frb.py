@@ -62,10 +62,9 @@ def test_the_schemas_version_does_not_matter(chime: Changed, schema: str) -> Non
 @pytest.mark.parametrize(
     "schema",
     [
-        "https://gcn.nasa.gov/schema/main/gcn/notices/chime/frb.schema.json.evil",
-        "https://gcn.nasa.gov/schema/main/gcn/notices/chime/frbs.schema.json",
+        "https://gcn.nasa.gov/schema/main/gcn/notices/chime/frb.schema.json?evil",
         "https://gcn.nasa.gov/schema/main/xgcn/notices/chime/frb.schema.json",
-        "https://gcn.nasa.gov/schema/main/gcn/notices/icecube/lvk_nu_track_search.schema.json",
+        "https://gcn.nasa.gov/schema/main/gcn/circulars.schema.json",
     ],
 )
 def test_other_schemas_are_named_in_the_refusal(chime: Changed, schema: str) -> None:
@@ -176,11 +175,13 @@ def test_errors_of_either_shape(chime: Changed) -> None:
         ({"alert_type": "new"}, "alert_type: must be 'initial'"),
         ({"alert_tense": "simulated"}, "alert_tense: must be 'current'"),
         ({"id": ...}, "id: is required"),
-        ({"id": 7}, "id: "),
-        ({"id": []}, "id: "),
-        ({"id": ["1", 2]}, "id.1: must be a valid string"),
+        ({"alert_type": None}, "alert_type: is required"),
+        ({"id": None}, "id: is required"),
+        ({"id": []}, "id: is required"),
+        ({"id": ""}, "id: is required"),
+        ({"id": ["1", True]}, "id.1: must be a valid string"),
+        ({"id": 7.5}, "id.0: must be a valid string"),
         ({"id": "a\nb"}, "id: must match|id.0: must match"),
-        ({"id": ""}, "id.0: must have at least 1 character"),
         ({"id": "x" * 201}, "id.0: must have at most 200 characters"),
         ({"ra": 360.0}, "ra: must be less than 360"),
         ({"ra": -0.1}, "ra: must be greater than or equal to 0"),
@@ -203,12 +204,6 @@ def test_a_faulty_field_is_named(chime: Changed, changes: dict[str, Any], reason
     with pytest.raises(Unreadable) as caught:
         read(chime(**changes))
     assert any(str(caught.value).startswith(one) for one in reason.split("|")), caught.value
-
-
-def test_a_format_by_name_must_be_the_one(chime: Changed) -> None:
-    assert read(chime(), "gcn-chime-frb").source == "chime"
-    with pytest.raises(Unreadable, match=r"^\$schema: must be that of gcn/notices/dsa110/frb$"):
-        read(chime(), "gcn-dsa110-frb")
 
 
 @pytest.mark.parametrize(("folder", "source"), [("chime", "chime"), ("dsa110", "dsa")])

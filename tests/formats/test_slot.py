@@ -290,6 +290,22 @@ def test_only_news_is_an_observation_to_clients_that_act_on_every_one(
     assert to_slot(read(gw()), acted_on=False)[0] == "event"
 
 
+def test_gcn_for_clients_of_today() -> None:
+    schema = "https://gcn.nasa.gov/schema/main/gcn/notices/einstein_probe/wxt/alert.schema.json"
+    raw = {"$schema": schema, "instrument": "WXT", "id": ["7"], "ra": 10.5, "dec": 20.25, "image_snr": 8}
+    command, args = to_slot(read(json.dumps(raw | {"ra_dec_error": 0.5}).encode()), acted_on=True)
+    assert command == "observation"
+    # Today's receiver writes these four, the duration always the same.
+    today = {
+        "duration": 3600,
+        "position": "10.5,20.25,0.5",
+        "instrument": "WXT",
+        "mission": "Einstein Probe",
+    }
+    assert args | today == args
+    assert put("gcn", **args).localization == Localization(ra=10.5, dec=20.25, error_deg=0.5)
+
+
 def test_a_position_without_error_still_splits_into_three() -> None:
     alert = put("chime", position="29.5,65.75", dm=5)
     assert to_slot(alert, acted_on=True)[1]["position"] == "29.5,65.75,0"

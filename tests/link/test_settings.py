@@ -1,14 +1,14 @@
-"""Where the relay is, from the environment, then the file, and never a secret in sight."""
+"""Where the relay and etcd are, from the environment, then the file, and never a secret in sight."""
 
 import pytest
 
-from ovro_alert.link.settings import LinkSettings
+from ovro_alert.link.settings import EtcdSettings, LinkSettings
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for name in ("RELAY_URL", "RELAY_KEY", "OVRO_ALERT_CONFIG"):
+    for name in ("RELAY_URL", "RELAY_KEY", "OVRO_ALERT_CONFIG", "OVRO_ALERT_ETCD_ENDPOINTS"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -49,3 +49,17 @@ def test_a_misspelt_setting_is_named_and_its_value_is_not(tmp_path):
     with pytest.raises(ValueError, match="kye") as caught:
         LinkSettings()
     assert "a secret" not in str(caught.value)
+
+
+def test_the_members_of_etcd_and_its_password(monkeypatch, tmp_path):
+    assert EtcdSettings().endpoints == ()
+    (tmp_path / "ovro-alert.toml").write_text('[etcd]\nuser = "alert"\npassword = "pw"\n')
+    monkeypatch.setenv("OVRO_ALERT_ETCD_ENDPOINTS", '["http://one.test:2379/", "https://two.test:2379"]')
+    settings = EtcdSettings()
+    assert settings.endpoints == ("http://one.test:2379", "https://two.test:2379")
+    assert settings.user == "alert"
+    assert "pw" not in repr(settings)
+    monkeypatch.setenv("OVRO_ALERT_ETCD_ENDPOINTS", '["http://alert:pw@one.test:2379"]')
+    with pytest.raises(ValueError, match="endpoints") as caught:
+        EtcdSettings()
+    assert "pw" not in str(caught.value)

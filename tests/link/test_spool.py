@@ -5,6 +5,8 @@ import json
 import os
 import stat
 import threading
+import tracemalloc
+from collections import deque
 from contextlib import contextmanager
 
 import pytest
@@ -34,20 +36,52 @@ def opened(directory, limit=MEGABYTE):
         spool.close()
 
 
-def drained(spool, send=None, enough=None):
-    """Drains until the spool is empty, or `enough` messages were tried; what was sent."""
-    stop = threading.Event()
-    sent, tried = [], []
+class Twin:
+    """The relay, as `send` of one message says; it notes how many each request had."""
 
-    def post(raw, about):
-        tried.append(raw)
-        try:
-            if send is not None:
-                send(raw, about)
-            sent.append((raw, about))
-        finally:
-            if len(tried) == enough:
-                stop.set()
+    def __init__(self, send=None, enough=None):
+        self.send = send or (lambda raw, about: None)
+        self.enough = enough
+        self.stop = threading.Event()
+        self.sent, self.requests = [], []
+
+    def post_alert(self, raw, about):
+        (answer,) = self._post([(raw, about)])
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    def post_alerts(self, messages):
+        assert len(messages) > 1
+        return self._post(messages)
+
+    def _post(self, messages):
+        self.requests.append(len(messages))
+        if len(self.requests) == self.enough:
+            self.stop.set()
+        answers = []
+        for raw, about in messages:
+            try:
+                self.send(raw, about)
+            except Refused as refused:
+                if refused.about_the_key:
+                    raise
+                answers.append(refused)
+            else:
+                answers.append("a receipt")
+                self.sent.append((raw, about))
+        return answers
+
+
+def drained(spool, send=None, enough=None):
+    """Drains until the spool is empty, or a relay was asked `enough` times; what was sent."""
+    twin = Twin(send, enough)
+    drain(spool, twin)
+    return twin.sent
+
+
+def drain(spool, twin):
+    stop = twin.stop
 
     def watch():
         while not stop.wait(0.001):
@@ -56,9 +90,8 @@ def drained(spool, send=None, enough=None):
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    spool.drain(post, stop)
+    spool.drain(twin, stop)
     watcher.join()
-    return sent
 
 
 messages = st.lists(
@@ -152,7 +185,7 @@ def test_a_refused_key_keeps_the_message_until_the_key_is_mended(tmp_path, caplo
 def test_what_is_refused_for_good_is_kept_beside_its_reason_and_holds_nothing_up(tmp_path):
     def send(raw, about):
         if raw == b"bad":
-            raise Refused(422, "event.far: not a number", {"setaside": 3})
+            raise Refused(413, "too large", "nobody has it")
 
     with opened(tmp_path) as spool:
         for raw in (b"one", b"bad", b"three"):
@@ -161,11 +194,89 @@ def test_what_is_refused_for_good_is_kept_beside_its_reason_and_holds_nothing_up
     (kept,) = (tmp_path / "refused").glob("*.message")
     assert unpack(kept.read_bytes()) == (b"bad", {"via": "test"})
     reason = json.loads(kept.with_suffix(".reason.json").read_text())
-    assert reason == {"reason": "event.far: not a number", "status": 422, "answer": {"setaside": 3}}
+    assert reason == {"reason": "too large", "status": 413, "answer": "nobody has it"}
     with opened(tmp_path) as spool:
         spool.put(b"bad", {})
         drained(spool, send)
     assert len(list((tmp_path / "refused").glob("*.message"))) == 2
+
+
+def test_what_the_relay_could_not_read_and_has_set_aside_is_not_kept_a_second_time(tmp_path, caplog):
+    def send(raw, about):
+        if raw == b"bad":
+            raise Refused(422, "event.far: not a number", {"setaside": 3})
+
+    with opened(tmp_path) as spool:
+        for raw in (b"one", b"bad", b"three"):
+            spool.put(raw, {})
+        assert [raw for raw, _ in drained(spool, send)] == [b"one", b"three"]
+    assert not list((tmp_path / "refused").iterdir())
+    assert "event.far: not a number" in caplog.text
+
+
+def test_a_backlog_goes_many_at_a_time_and_a_message_alone_goes_alone(tmp_path):
+    backlog = [str(n).encode() for n in range(spooling.BATCH + 10)]
+    large = [b"x" * (spooling.BATCH_BYTES - 1000), b"y" * 2000, b"z"]
+    with opened(tmp_path, limit=3 * MEGABYTE) as spool:
+        for raw in backlog:
+            spool.put(raw, {})
+        twin = Twin()
+        drain(spool, twin)
+        assert twin.requests == [spooling.BATCH, 10]
+        for raw in large:
+            spool.put(raw, {})
+        late = Twin()
+        drain(spool, late)
+        assert late.requests == [1, 2]
+        assert [raw for raw, _ in twin.sent + late.sent] == backlog + large
+
+
+@pytest.mark.parametrize("refusal", [Refused(404, "no such route", ""), Refused(413, "too large", "")])
+def test_where_many_at_a_time_are_refused_they_go_one_at_a_time(tmp_path, refusal):
+    class OfYesterday(Twin):
+        def post_alerts(self, messages):
+            raise refusal
+
+    with opened(tmp_path) as spool:
+        for raw in (b"one", b"two", b"three"):
+            spool.put(raw, {})
+        twin = OfYesterday()
+        drain(spool, twin)
+    assert twin.sent == [(b"one", {}), (b"two", {}), (b"three", {})]
+
+
+def test_what_the_key_may_not_send_holds_up_what_came_after_it_and_nothing_before(tmp_path):
+    """A relay takes none of many where the key lacks the right to one."""
+
+    class Strict(Twin):
+        allowed = False
+
+        def post_alerts(self, messages):
+            if not self.allowed and any(raw == b"other's" for raw, _ in messages):
+                raise Refused(403, "no right", {})
+            return super().post_alerts(messages)
+
+    def send(raw, about):
+        if raw == b"other's" and not twin.allowed:
+            twin.allowed = len(twin.sent) == 1  # an operator gives it, now that the key is seen to be refused
+            raise Refused(403, "no right", {})
+
+    twin = Strict(send)
+    with opened(tmp_path) as spool:
+        for raw in (b"one", b"other's", b"three"):
+            spool.put(raw, {})
+        drain(spool, twin)
+    assert [raw for raw, _ in twin.sent] == [b"one", b"other's", b"three"]
+
+
+def test_how_many_wait_is_told_whenever_it_changes(tmp_path):
+    told = []
+    spool = Spool(tmp_path, MEGABYTE, told.append)
+    spool.put(b"one", {})
+    spool.put(b"two", {})
+    drained(spool)
+    spool.close()
+    assert told == [0, 1, 2, 0]
 
 
 def test_a_damaged_file_is_set_apart_and_the_rest_goes_on(tmp_path):
@@ -181,23 +292,76 @@ def test_a_damaged_file_is_set_apart_and_the_rest_goes_on(tmp_path):
     assert len(list((tmp_path / "refused").glob("*.message"))) == 2
 
 
-def test_a_full_spool_or_disk_is_a_clear_error_and_nothing_else(tmp_path, monkeypatch):
-    with opened(tmp_path, limit=100) as spool:
-        spool.put(b"x" * 10, {})
-        with pytest.raises(OSError, match="may hold 100 bytes") as caught:
-            spool.put(b"x" * 90, {})
-        assert caught.value.errno == errno.ENOSPC
+def full(_descriptor):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-        def full(_descriptor):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+def test_what_the_disk_has_no_room_for_waits_in_memory_in_its_order(tmp_path, monkeypatch, caplog):
+    with opened(tmp_path) as spool:
+        spool.put(b"one", {})
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
-            with pytest.raises(OSError, match="No space left"):
-                spool.put(b"y", {})
-        spool.put(b"z", {})
-        assert [raw for raw, _ in drained(spool)] == [b"x" * 10, b"z"]
+            spool.put(b"two", {"via": "test"})
+            spool.put(b"three", {})
+            assert len(spool) == 3
+            assert len(list(tmp_path.glob("*.message"))) == 1
+            assert drained(spool) == [(b"one", {}), (b"two", {"via": "test"}), (b"three", {})]
+    said = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert len(said) == 1
+    assert "No space left" in said[0]
+
+
+def test_what_waits_in_memory_is_written_down_as_soon_as_there_is_room(tmp_path, monkeypatch):
+    def away(raw, about):
+        raise Away("down")
+
+    with opened(tmp_path) as spool:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            spool.put(b"one", {})
+            spool.put(b"two", {})
+        spool.put(b"three", {})
+        assert len(list(tmp_path.glob("*.message"))) == 3
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", full)
+            spool.put(b"four", {})
+        drained(spool, away, enough=2)  # nothing new comes, and it is tried all the same
+    with opened(tmp_path) as spool:
+        assert [raw for raw, _ in drained(spool)] == [b"one", b"two", b"three", b"four"]
+
+
+def test_a_full_spool_is_a_clear_error_once_memory_is_full_as_well(tmp_path, monkeypatch):
+    monkeypatch.setattr(spooling, "MEMORY", 100)
+    with opened(tmp_path, limit=100) as spool:
+        spool.put(b"x" * 10, {})
+        spool.put(b"y" * 50, {})  # 77 bytes as it is kept
+        with pytest.raises(OSError, match="may hold 100 bytes") as caught:
+            spool.put(b"z", {})
+        assert caught.value.errno == errno.ENOSPC
+        assert [raw for raw, _ in drained(spool)] == [b"x" * 10, b"y" * 50]
         spool.put(b"x" * 50, {})  # what was sent has made room
+        assert len(list(tmp_path.glob("*.message"))) == 1
+
+
+def test_a_large_backlog_is_not_held_in_memory(tmp_path):
+    message = pack(b"x" * 5000, {"via": "test"})
+    with opened(tmp_path):
+        pass
+    for n in range(3000):
+        (tmp_path / f"{n + 1:020}.message").write_bytes(message)
+    tracemalloc.start()
+    try:
+        with opened(tmp_path, limit=100 * MEGABYTE) as spool:
+            assert len(spool) == 3000
+            tracemalloc.reset_peak()
+            twin = Twin()
+            twin.sent = deque(maxlen=1)
+            drain(spool, twin)
+            _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(twin.requests) == 3000
+    assert peak < 5 * MEGABYTE  # of 15
 
 
 def test_a_full_disk_does_not_keep_what_was_refused_in_the_way(tmp_path, monkeypatch):
@@ -208,10 +372,6 @@ def test_a_full_disk_does_not_keep_what_was_refused_in_the_way(tmp_path, monkeyp
     with opened(tmp_path) as spool:
         spool.put(b"bad", {})
         spool.put(b"good", {})
-
-        def full(_descriptor):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
         monkeypatch.setattr(os, "fsync", full)
         assert [raw for raw, _ in drained(spool, send)] == [b"good"]
     assert len(list((tmp_path / "refused").glob("*.message"))) == 1

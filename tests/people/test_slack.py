@@ -103,6 +103,21 @@ def test_what_could_not_be_read_is_told_with_its_reason() -> None:
     ]
 
 
+def test_a_source_that_is_deaf_is_told_of_with_the_reason_and_each_deafness_has_a_thread() -> None:
+    def turn(kind: str, since: str, why: str = "") -> SimpleNamespace:
+        return entry(kind, {"source": "gcn.heartbeat", "why": why, "deaf_at": since}, event=None)
+
+    first = [turn("deaf", "T1", "not connected for 2 min: no route"), turn("hears", "T1")]
+    second = [turn("deaf", "T2", "no message for 61 s")]
+    assert list(by_thread(first + second).values()) == [first, second]
+    told = [post([each]) for each in first + second]
+    assert [message.text for message in told if message] == [
+        "*gcn.heartbeat is deaf* (not connected for 2 min: no route)",
+        "*gcn.heartbeat hears again*",
+        "*gcn.heartbeat is deaf* (no message for 61 s)",
+    ]
+
+
 def test_a_kind_of_a_later_relay_says_nothing_by_itself() -> None:
     assert post([entry("weather", {"rain": True}, event=None)]) is None
 
@@ -176,10 +191,12 @@ keys = st.sampled_from(
         "state",
         "detail",
         "reason",
+        "source",
+        "why",
     ]
 )
 kinds = st.sampled_from(
-    ["logged", "decided", "queued", "claimed", "reported", "cancelled", "expired", "setaside", "new"]
+    "logged decided queued claimed reported cancelled expired setaside deaf hears new".split()  # noqa: SIM905
 )
 entries = st.builds(
     entry,

@@ -15,6 +15,7 @@ from ovro_alert.alert import (
     Localization,
     Role,
     SkyMap,
+    Transient,
 )
 from ovro_alert.people.summary import one_line, summary
 
@@ -101,6 +102,59 @@ def alert(**fields: object) -> Alert:
             "Swift 1201: GRB 260301A, RA 29.503° Dec +65.717° ± 0.05°",
         ),
         (
+            {
+                "event_id": "swift-1215043",
+                "mission": "Swift",
+                "instrument": "BAT",
+                "alert_type": "update",
+                "event_time": NOON,
+                "localization": PLACE,
+                "transient": Transient(
+                    rate_snr=15.83,
+                    rate_duration=0.256,
+                    image_snr=6.5,
+                    classification={"GRB": 0.9, "SGR": 0.01},
+                ),
+            },
+            "Swift BAT 1215043 update: GRB 0.90, S/N 15.8 in 0.256 s, image S/N 6.5, "
+            "RA 29.503° Dec +65.717° ± 0.05°",
+        ),
+        (
+            {
+                "event_id": "icecube-137840_57034692",
+                "mission": "IceCube",
+                "name": "IceCube-230416A",
+                "transient": Transient(energy_tev=127.29, p_astro=0.34, p_value=0.0191, far=1 / 5.68e10),
+            },
+            "IceCube 137840_57034692: IceCube-230416A, 127 TeV, astrophysical 0.34, p 0.019, "
+            "FAR 1 per 1.8e3 yr",
+        ),
+        (
+            {
+                "event_id": "ligo-S230914ak",  # it was found to be of this event
+                "mission": "IceCube",
+                "stage": "PRELIMINARY",
+                "transient": Transient(),
+                "event_time": NOON,
+            },
+            "IceCube S230914ak PRELIMINARY: 2026-03-01T12:00:00Z",
+        ),
+        (
+            {
+                "event_id": "maxi-0858800020",
+                "mission": "MAXI",
+                "instrument": "GSC",
+                "name": "Swift J1858.6-0814",
+                "transient": Transient(rate_duration=1, known_source="Swift J1858.6-0814"),
+                "localization": Localization(ra=285.6, dec=-9.2),
+            },
+            "MAXI GSC 0858800020: known source Swift J1858.6-0814, RA 285.600° Dec -9.200°",
+        ),
+        (
+            {"event_id": "fermi-7", "mission": "Fermi", "instrument": "GBM", "alert_type": "retraction"},
+            "Fermi GBM 7 retraction",
+        ),
+        (
             {"source": "newcomer", "mission": "Newcomer II", "event_time": NOON, "role": "utility"},
             "Utility: Newcomer II e: 2026-03-01T12:00:00Z",
         ),
@@ -144,12 +198,23 @@ waves = st.builds(
     classification=st.dictionaries(anything, st.floats(0, 1), max_size=8),
     skymap=maps | st.none(),
 )
+transients = st.builds(
+    Transient,
+    rate_snr=positive | st.none(),
+    rate_duration=positive | st.none(),
+    image_snr=positive | st.none(),
+    far=positive | st.none(),
+    p_value=st.floats(0, 1) | st.none(),
+    energy_tev=positive | st.none(),
+    classification=st.dictionaries(anything, st.floats(0, 1), max_size=8),
+    known_source=anything,
+)
 requests = st.builds(BeamRequest, start=st.datetimes(timezones=st.just(UTC)), duration=positive)
 alerts = st.builds(
     Alert,
     alert_id=st.just("a"),
     event_id=st.text(min_size=1, max_size=500),
-    source=st.from_regex(r"\A[a-z][a-z0-9_]{0,300}\Z"),
+    source=st.just("gcn") | st.from_regex(r"\A[a-z][a-z0-9_]{0,300}\Z"),
     mission=anything,
     role=st.sampled_from(Role),
     alert_type=st.sampled_from(AlertType),
@@ -159,6 +224,7 @@ alerts = st.builds(
     localization=st.just(PLACE) | st.none(),
     frb=bursts | st.none(),
     gw=waves | st.none(),
+    transient=transients | st.none(),
     request=requests | st.none(),
 )
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ovro_alert.alert import Alert, FastRadioBurst
+from ovro_alert.alert import Alert, FastRadioBurst, Transient
 from ovro_alert.policy.decide import History, decide
 from ovro_alert.policy.functions import Missing, Scope
 from ovro_alert.policy.language import Expression, ExpressionError
@@ -81,6 +81,29 @@ def test_an_absent_value_is_missing_and_not_small():
         Expression("gw.significant").value(SCOPE)
     with pytest.raises(Missing, match=r"gw\.far is not given"):
         Expression("gw.far < 1").value(SCOPE)
+
+
+BURST = Transient(rate_duration=0.256, energy_range_kev=(15, 350), classification={"GRB": 0.75})
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("transient.rate_duration < 2", True),
+        ("transient.energy_range_kev[1]", 350.0),
+        ('transient.classification&["GRB"] ?? 0', 0.75),
+        ('transient.classification&["SGR"] ?? 0', 0.0),
+        ('transient.known_source == ""', True),
+        ("(transient.image_snr ?? 0) > 3", False),
+    ],
+)
+def test_what_a_burst_monitor_says(text, value):
+    seen = ALERT.model_copy(update={"source": "gcn", "mission": "Swift", "frb": None, "transient": BURST})
+    assert Expression(text).value(Scope(seen, NOW)) == value
+    with pytest.raises(Missing, match=r"transient\.image_snr is not given"):
+        Expression("transient.image_snr > 3").value(Scope(seen, NOW))
+    with pytest.raises(Missing, match=r"transient\.rate_duration is not given"):
+        Expression("transient.rate_duration < 2").value(SCOPE)
 
 
 def test_no_value_is_an_error_with_its_expression():

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,14 +53,27 @@ class Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(length)
         if len(raw) < length:  # its sender was killed over it
             return
-        about = json.loads(self.headers["X-Alert-Transport"])
-        self.stand_in.posted.append((raw, about, self.headers["X-API-Key"]))
+        key = self.headers["X-API-Key"]
+        batch = self.path == "/alerts/batch"
+        if batch:
+            messages = [(b64decode(one["content"]), one["transport"]) for one in json.loads(raw)["messages"]]
+        else:
+            messages = [(raw, json.loads(self.headers["X-Alert-Transport"]))]
+        self.stand_in.posted += [(message, about, key) for message, about in messages]
         if self.stand_in.hanging.is_set():
             self.stand_in.release.wait(30)
-        status, body = self.stand_in.answer(raw)
-        if status == 200:
-            self.stand_in.acknowledged.append(raw)
-        self.say(status, body)
+        answers = [self.stand_in.answer(message) for message, _ in messages]
+        for answer in answers:
+            if batch and answer[0] not in (200, 422):  # such as a wrong key: none of them is taken
+                answers, batch = [answer], False
+                break
+        self.stand_in.acknowledged += [
+            message for (message, _), (status, _) in zip(messages, answers, strict=False) if status == 200
+        ]
+        if batch:
+            self.say(200, {"answers": [body | {"status": status} for status, body in answers]})
+        else:
+            self.say(*answers[0])
 
     def do_GET(self) -> None:
         self.stand_in.asked += 1

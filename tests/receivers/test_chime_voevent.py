@@ -6,12 +6,13 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from comet.utility import Event_DB, xml_document
 
 from support import until
 
@@ -22,13 +23,24 @@ IAMALIVE = b"""<?xml version="1.0" encoding="UTF-8"?>
 <Origin>ivo://test.broker/main</Origin><TimeStamp>2026-01-01T00:00:00Z</TimeStamp></trn:Transport>"""
 
 
-def voevent(name: str) -> bytes:
+TWISTD = [str(BIN / "twistd")]
+# twistd with a plugin that tells the relay of its pulse without pause.
+QUICK = """
+from functools import partial
+from twisted.scripts.twistd import run
+from ovro_alert.receivers import chime_voevent
+chime_voevent.beating = partial(chime_voevent.beating, every_s=0.02)
+run()
+"""
+
+
+def voevent(name: str, author: str = "ivo://test.author") -> bytes:
     return f"""<?xml version="1.0" encoding="UTF-8"?>
 <voe:VOEvent xmlns:voe="http://www.ivoa.net/xml/VOEvent/v2.0"
     xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
     xsi:schemaLocation="http://www.ivoa.net/xml/VOEvent/v2.0 http://www.ivoa.net/xml/VOEvent/VOEvent-v2.0.xsd"
-    version="2.0" role="test" ivorn="ivo://test.author/FRB-DETECTION-#{name}">
-<Who><AuthorIVORN>ivo://test.author/person</AuthorIVORN><Date>2026-01-01T00:00:00</Date></Who>
+    version="2.0" role="test" ivorn="{author}/FRB-DETECTION-#{name}">
+<Who><AuthorIVORN>{author}/person</AuthorIVORN><Date>2026-01-01T00:00:00</Date></Who>
 </voe:VOEvent>
 """.encode()
 
@@ -41,11 +53,17 @@ def free_port() -> int:
 class Comet:
     """twistd with Comet in a process and a folder of its own."""
 
-    def __init__(self, folder: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        twistd: Sequence[str] = TWISTD,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self._log = folder / "comet.log"
-        command = [BIN / "twistd", "-n", "--pidfile=", "comet", "--verbose", f"--eventdb={folder}", *options]
+        command = [*twistd, "-n", "--pidfile=", "comet", "--verbose", f"--eventdb={folder}", *options]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
@@ -75,13 +93,16 @@ def ending(comet: Comet) -> Iterator[Comet]:
             comet.end(signal.SIGKILL)
 
 
-def subscriber(folder: Path, port: int, stand_in, **environment: str) -> Comet:
+def subscriber(
+    folder: Path, port: int, stand_in, twistd: Sequence[str] = TWISTD, **environment: str
+) -> Comet:
     return Comet(
         folder,
         f"--remote=127.0.0.1:{port}",
         "--local-ivo=ivo://test.ours/receiver",
         "--ovro-relay",
         f"--ovro-relay-spool={folder / 'spool'}",
+        twistd=twistd,
         environment={"RELAY_URL": stand_in.url, "RELAY_KEY": stand_in.key, **environment},
     )
 
@@ -100,10 +121,13 @@ class Broker:
         self._connection, _ = self._listener.accept()
         self._connection.settimeout(20)
 
-    def ask(self, message: bytes) -> bytes:
-        """Sends one message, and returns the subscriber's next."""
+    def tell(self, message: bytes) -> None:
         assert self._connection is not None
         self._connection.sendall(struct.pack(">I", len(message)) + message)
+
+    def ask(self, message: bytes) -> bytes:
+        """Sends one message, and returns the subscriber's next."""
+        self.tell(message)
         (size,) = struct.unpack(">I", self._receive(4))
         return self._receive(size)
 
@@ -190,6 +214,101 @@ def test_an_event_that_the_disk_has_no_room_for_still_goes_to_the_relay(broker, 
         assert b'role="ack"' in broker.ask(voevent("1"))
         until(lambda: stand_in.posted)
         assert "may hold 10 bytes" in comet.log
+
+
+def test_a_key_that_is_refused_keeps_events_on_disk_until_it_is_mended(broker, stand_in, tmp_path):
+    well = stand_in.answer
+    stand_in.answer = lambda raw: (401, {"detail": "not a key"})
+    events = [voevent(str(n)) for n in range(3)]
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        for event in events:
+            broker.ask(event)
+        until(lambda: "the relay refuses the key" in comet.log)
+        assert len(comet.spooled) == 3
+        stand_in.answer = well
+        until(lambda: not comet.spooled)
+    assert stand_in.acknowledged == events
+
+
+def test_an_event_that_comes_twice_is_acknowledged_twice_and_handed_over_once(broker, stand_in, tmp_path):
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        for name in ("1", "1", "2"):
+            assert b'role="ack"' in broker.ask(voevent(name))
+        until(lambda: len(stand_in.acknowledged) == 2 and not comet.spooled)
+    assert stand_in.acknowledged == [voevent("1"), voevent("2")]
+
+
+def killed_before_the_handler(folder: Path, event: bytes) -> None:
+    """Comet's database as a kill leaves it that comes between the marking of an event and its handling."""
+    assert Event_DB(str(folder)).check_event(xml_document(event))
+
+
+def killed_within_the_database(folder: Path, event: bytes) -> None:
+    """And as one leaves it that comes while it is written."""
+    killed_before_the_handler(folder, event)
+    for file in folder.glob("*FRB-DETECTION-*"):
+        file.write_bytes(file.read_bytes()[:-5])
+
+
+@pytest.mark.parametrize("left", [killed_before_the_handler, killed_within_the_database])
+def test_what_a_kill_leaves_of_comets_database_makes_no_event_pass_for_known(
+    broker, stand_in, tmp_path, left
+):
+    event = voevent("1")
+    (tmp_path / "ours").mkdir()
+    left(tmp_path / "ours", event)
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        assert b'role="ack"' in broker.ask(event)  # its sender had no acknowledgement, and sends it again
+        until(lambda: stand_in.acknowledged and not comet.spooled)
+    assert stand_in.acknowledged == [event]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"not XML at all",
+        voevent("1").replace(b"</Who>", b""),
+        voevent("1").replace(b"<Who>", b"<Who>&entity;"),
+        voevent("1").replace(b'role="test"', b""),
+        voevent("1").replace(b"ivorn=", b"id="),
+    ],
+)
+def test_what_comet_would_drop_is_for_the_relay_to_judge(broker, stand_in, tmp_path, message):
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as comet:
+        broker.accept()
+        broker.tell(message)
+        assert b'role="iamalive"' in broker.ask(IAMALIVE)
+        until(lambda: stand_in.raws == [message] and not comet.spooled)
+
+
+def test_the_relay_is_told_how_the_broker_is_heard(broker, stand_in, tmp_path):
+    def told(**wanted: Any) -> Any:
+        pulse = stand_in.pulses.get("chime.voevent", {})
+        return {name: pulse.get(name) for name in wanted} == wanted and pulse
+
+    quick = [sys.executable, "-c", QUICK]
+    with ending(subscriber(tmp_path / "ours", broker.port, stand_in, twistd=quick)):
+        broker.accept()
+        # That a connection is accepted proves nothing: a broker may hang up on whom it does not know.
+        until(lambda: told(connected=False, heard_s=None, waiting=0, transport="voevent"))
+        broker.ask(IAMALIVE)
+        assert until(lambda: told(connected=True, expected_s=None))["heard_s"] < 30
+        broker.ask(voevent("of a broker on the way"))
+        until(lambda: len(stand_in.acknowledged) == 1)
+        assert stand_in.pulses["chime.voevent"]["expected_s"] is None
+        broker.ask(voevent("of CHIME's", "ivo://ca.chimenet.frb"))
+        until(
+            lambda: (told(waiting=0) or {}).get("expected_s") is not None and len(stand_in.acknowledged) == 2
+        )
+        stand_in.hanging.set()
+        broker.ask(voevent("that waits"))
+        until(lambda: told(waiting=1, connected=True))
+        broker.disconnect()
+        until(lambda: told(connected=False))
+        assert "connection" in stand_in.pulses["chime.voevent"]["why"].lower()
 
 
 @pytest.mark.parametrize(

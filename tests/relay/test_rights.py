@@ -57,6 +57,8 @@ NEEDED = [
     ("GET", "/setaside/1/raw", "read:*"),
     ("GET", "/alerts/ivo://a/b#c/raw", "read:*"),
     ("GET", "/metrics", "read:*"),
+    ("GET", "/sources", "read:*"),
+    ("DELETE", "/sources/gcn.heartbeat", "admin"),
     ("DELETE", "/lwa", "admin"),
     ("POST", "/lwa", "admin"),
     ("POST", "/commands/1/something_new", "admin"),
@@ -79,6 +81,7 @@ def test_what_a_request_needs_is_told_by_its_first_line(method, path, scope):
     ("method", "path", "verb"),
     [
         ("POST", "/alerts", "send"),
+        ("PUT", "/sources/gcn.heartbeat", "send"),
         ("POST", "/commands/1/claim", "claim"),
         ("POST", "/commands/1/report", "claim"),
         ("POST", "/commands/1/cancel", "send"),

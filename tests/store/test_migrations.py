@@ -70,6 +70,11 @@ ROWS = {
     "idempotency": [
         {"holder": "me", "key": "k", "fingerprint": b"\x02", "entry_id": ID, "at": AT},
     ],
+    "sources": [
+        {"source": "igwn.gwalert", "watched_at": AT, "reported_at": AT, "transport": "kafka", "reporter": "a"}
+        | {"connected": True, "since": AT, "trouble": "", "heard_at": AT, "expected_at": None}
+        | {"behind": 3, "waiting": None, "deaf_at": AT}
+    ],
 }
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import event, func, select
 
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Kind
-from ovro_alert.store import alerts, entries, events, feed, idempotency, prune, setaside
+from ovro_alert.hearing import Report
+from ovro_alert.store import alerts, entries, events, feed, idempotency, prune, setaside, sources
 from ovro_alert.store.alerts import Arrival, NewAlert, Verdict
 from ovro_alert.store.engine import opened
 from ovro_alert.store.entries import NewEntry
@@ -192,3 +193,15 @@ def test_an_event_that_leads_to_a_command_meanwhile_is_spared(bench):
     assert [each["events"] for each in taken] == [1]
     assert bench.read(lambda c: events.whole(c, "other")) is None
     assert len(bench.read(lambda c: events.whole(c, "one"))["alerts"]) == 2
+
+
+def test_old_news_of_sources_goes_and_the_sources_stay(bench, pruned):
+    said = Report(transport="kafka", reporter="host", connected=True, since_s=0)
+    bench.do(lambda tx: sources.report(tx, "gcn.heartbeat", said))
+    (source,) = bench.read(sources.listed)
+    bench.do(lambda tx: sources.turn(tx, source, True, "no message"))
+    bench.later(2 * DAY)
+    bench.do(lambda tx: sources.turn(tx, source, False, ""))
+    assert sum(pruned(1), Counter()) == {"feed": 1}
+    assert rows(bench)["sources"] == 1
+    assert [one["kind"] for one in bench.read(lambda c: feed.after(c, 0, 10))] == ["hears"]

@@ -1,11 +1,18 @@
 """Bytes of any wire format → Alert. Pure; one module a format, and this door, which tells them apart."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, NamedTuple
 
 from ovro_alert.alert import Alert
-from ovro_alert.formats import chime_voevent, flarescope, gcn_frb, igwn_gwalert, strict_json, voevent
+from ovro_alert.formats import (
+    chime_voevent,
+    dsa110_t2,
+    flarescope,
+    gcn_notice,
+    igwn_gwalert,
+    strict_json,
+    voevent,
+)
 from ovro_alert.formats.unreadable import Reason, Unreadable
 
 __all__ = ["FORMATS", "Format", "Reason", "Unreadable", "read"]
@@ -21,16 +28,8 @@ class Format(NamedTuple):
 
 FORMATS: dict[str, Format] = {
     "igwn-gwalert": Format(strict_json.loads, igwn_gwalert.claims, igwn_gwalert.read),
-    "gcn-chime-frb": Format(
-        strict_json.loads,
-        lambda document: gcn_frb.schema_of(document) == "chime/frb",
-        partial(gcn_frb.read, schema="chime/frb"),
-    ),
-    "gcn-dsa110-frb": Format(
-        strict_json.loads,
-        lambda document: gcn_frb.schema_of(document) == "dsa110/frb",
-        partial(gcn_frb.read, schema="dsa110/frb"),
-    ),
+    "gcn-notice": Format(strict_json.loads, gcn_notice.claims, gcn_notice.read),
+    "dsa110-t2": Format(strict_json.loads, dsa110_t2.claims, dsa110_t2.read),
     "flarescope": Format(strict_json.loads, flarescope.claims, flarescope.read),
     "chime-voevent": Format(voevent.parse, chime_voevent.claims, chime_voevent.read),
 }

@@ -5,49 +5,20 @@ namespace, an element `original_prefix`), have nothing in What, and give placeho
 importance; `cite="followup"` is often empty and never names the same event.
 """
 
-import re
-
 from lxml import etree
-from pydantic import BaseModel, ConfigDict
 
-from ovro_alert.alert import (
-    Alert,
-    AlertType,
-    Declination,
-    FastRadioBurst,
-    NotNegative,
-    Positive,
-    RightAscension,
-    Role,
-)
-from ovro_alert.formats import voevent
-from ovro_alert.formats.fields import Identifier, Label, Probability, Text, Time, localization
+from ovro_alert.alert import Alert, AlertType, FastRadioBurst, NotNegative, Positive, Role
+from ovro_alert.formats import voevent, voevent_parts
+from ovro_alert.formats.fields import Identifier, Label, Time, localization
 from ovro_alert.formats.senders import CHIME
 from ovro_alert.formats.unreadable import Unreadable, naming
+from ovro_alert.formats.voevent_parts import Head, Texts, WhereWhen, Why
 
 AUTHORITY = "ivo://ca.chimenet.frb/"
 CONTAINMENT = 0.95  # of pos_error_semimajor_deg_95, which is Error2Radius
-_SYSTEM = re.compile(r"UTC-(FK5|ICRS)-")  # FK5 of J2000 is ICRS to 0.03″
-# What a message may cite of its own event; `followup` is of another, and often empty.
-THE_SAME_EVENT = frozenset({"retraction", "supersedes"})
 
 
-class _Texts(BaseModel):
-    """Values that XML has as text: "12.5" is a number here."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _Head(_Texts):
-    ivorn: Identifier
-    role: Role = Role.OBSERVATION  # the schema's default
-
-
-class _Citations(_Texts):
-    EventIVORN: list[Identifier]
-
-
-class _What(_Texts):
+class _What(Texts):
     event_no: Identifier | None = None
     known_source_name: Label = ""
     dm: Positive | None = None
@@ -55,23 +26,6 @@ class _What(_Texts):
     timestamp_utc: Time | None = None
     snr: NotNegative | None = None
     dm_gal_ne_2001_max: NotNegative | None = None
-
-
-class _WhereWhen(_Texts):
-    time: Time | None = None
-    ra: RightAscension | None = None
-    dec: Declination | None = None
-    error: NotNegative | None = None
-
-
-class _Why(_Texts):
-    importance: Probability | None = None
-    probability: Probability | None = None
-    description: Text = ""
-
-
-class _Who(_Texts):
-    date: Time | None = None
 
 
 def claims(root: etree._Element) -> bool:
@@ -87,17 +41,14 @@ def read(root: etree._Element) -> Alert:
     """
     if not claims(root):
         raise Unreadable.at(f"must begin with {AUTHORITY}", "ivorn")
-    with naming():
-        head = _Head.model_validate(dict(root.attrib))
-    same = _same_event(root)
+    head = voevent_parts.head(root)
+    same = voevent_parts.same_event(root)
     alert_type = _alert_type(root, head)
     retraction = alert_type is AlertType.RETRACTION
     what = _what(root)
     # A retraction's own time and position are of its writing, not of the burst: not even worth a refusal.
-    where = _WhereWhen() if retraction else _where_when(root)
-    with naming("Who"):
-        who = _Who.model_validate(_said(date=voevent.text(root, "Who/Date")))
-    why = _why(root)
+    where = WhereWhen() if retraction else voevent_parts.where_when(voevent_parts.where_when_said(root))
+    why = voevent_parts.why(root)
     return Alert(
         alert_id=head.ivorn,
         event_id=f"{CHIME.source}-{what.event_no}" if what.event_no else [*same, head.ivorn][0],
@@ -108,26 +59,14 @@ def read(root: etree._Element) -> Alert:
         role=head.role,
         alert_type=alert_type,
         event_time=what.timestamp_utc or where.time,
-        sent=who.date,
+        sent=voevent_parts.sent(root),
         localization=localization(where.ra, where.dec, where.error, CONTAINMENT, loc=("WhereWhen",)),
         frb=None if retraction else _burst(what, why, alert_type),
         description=why.description,
     )
 
 
-def _said(**values: str | None) -> dict[str, str]:
-    """An element or attribute that is empty says nothing."""
-    return {name: value for name, value in values.items() if value}
-
-
-def _same_event(root: etree._Element) -> list[str]:
-    """The messages of its own event that it cites."""
-    cited = [ivorn for cite, ivorn in voevent.citations(root) if cite in THE_SAME_EVENT]
-    with naming("Citations"):
-        return _Citations(EventIVORN=cited).EventIVORN
-
-
-def _alert_type(root: etree._Element, head: _Head) -> AlertType:
+def _alert_type(root: etree._Element, head: Head) -> AlertType:
     stream = head.ivorn.removeprefix(AUTHORITY).split("#")[0]
     cites = {cite for cite, _ in voevent.citations(root)}
     if "RETRACTION" in stream or "retraction" in cites:
@@ -144,40 +83,7 @@ def _what(root: etree._Element) -> _What:
         )
 
 
-def _where_when(root: etree._Element) -> _WhereWhen:
-    coords = voevent.find(root, "WhereWhen/ObsDataLocation/ObservationLocation/AstroCoords")
-    if coords is None:
-        return _WhereWhen()
-    if not _SYSTEM.match(coords.get("coord_system_id", "")):
-        raise Unreadable.at("must be UTC and FK5 or ICRS", "WhereWhen", "coord_system_id")
-    position = voevent.find(coords, "Position2D")
-    if position is not None and position.get("unit", "deg") not in ("deg", "degrees"):
-        raise Unreadable.at("must be deg", "WhereWhen", "unit")
-    with naming("WhereWhen"):
-        return _WhereWhen.model_validate(
-            _said(
-                time=voevent.text(coords, "Time/TimeInstant/ISOTime"),
-                ra=voevent.text(coords, "Position2D/Value2/C1"),
-                dec=voevent.text(coords, "Position2D/Value2/C2"),
-                error=voevent.text(coords, "Position2D/Error2Radius"),
-            )
-        )
-
-
-def _why(root: etree._Element) -> _Why:
-    element = voevent.find(root, "Why")
-    inference = voevent.find(root, "Why/Inference")
-    with naming("Why"):
-        return _Why.model_validate(
-            _said(
-                importance=None if element is None else element.get("importance"),
-                probability=None if inference is None else inference.get("probability"),
-                description=voevent.text(root, "Why/Description"),
-            )
-        )
-
-
-def _burst(what: _What, why: _Why, alert_type: AlertType) -> FastRadioBurst:
+def _burst(what: _What, why: Why, alert_type: AlertType) -> FastRadioBurst:
     return FastRadioBurst(
         dm=what.dm,
         dm_error=what.dm_error,

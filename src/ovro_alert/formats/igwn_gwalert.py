@@ -3,12 +3,21 @@
 Source of the facts: the IGWN Public Alerts User Guide, "Notice Contents".
 """
 
-import base64
 from typing import Annotated, Any, Literal
 
+import pybase64
 from pydantic import Field
 
-from ovro_alert.alert import Alert, AlertType, Finite, GravitationalWave, NotNegative, Role, SkyMap
+from ovro_alert.alert import (
+    Alert,
+    AlertType,
+    Coincidence,
+    Finite,
+    GravitationalWave,
+    NotNegative,
+    Role,
+    SkyMap,
+)
 from ovro_alert.formats.fields import Label, Probabilities, Time, Wire, digest
 from ovro_alert.formats.unreadable import Unreadable, naming
 from ovro_alert.sky import skymap
@@ -41,7 +50,11 @@ class _Event(Wire):
 class _Coincidence(Wire):
     observatory: Label = ""
     search: Label = ""
+    ivorn: Label = ""
+    gcn_notice_id: int | Label = ""
     time_difference: Finite | None = None  # s
+    time_coincidence_far: NotNegative | None = None  # Hz
+    time_sky_position_coincidence_far: NotNegative | None = None  # Hz
 
 
 class _Notice(Wire):
@@ -73,6 +86,7 @@ def read(document: dict[str, Any]) -> Alert:
     event = notice.event
     if event is None and notice.alert_type != "RETRACTION":
         raise Unreadable.at("is required unless alert_type is RETRACTION", "event")
+    coincidence = _coincidence(notice.external_coinc) if notice.external_coinc else None
     return Alert(
         alert_id=f"{SOURCE}-{notice.superevent_id}-{notice.alert_type}-{digest(document)}",
         event_id=f"{SOURCE}-{notice.superevent_id}",
@@ -84,12 +98,12 @@ def read(document: dict[str, Any]) -> Alert:
         stage=notice.alert_type,
         event_time=event.time if event else None,
         sent=notice.time_created,
-        gw=_candidate(event) if event else None,
-        description=_coincidence(notice.external_coinc),
+        gw=_candidate(event, coincidence) if event else None,
+        description=told(coincidence),
     )
 
 
-def _candidate(event: _Event) -> GravitationalWave:
+def _candidate(event: _Event, coincidence: Coincidence | None) -> GravitationalWave:
     return GravitationalWave(
         far=event.far,
         significant=event.significant,
@@ -100,12 +114,13 @@ def _candidate(event: _Event) -> GravitationalWave:
         classification={name: p for name, p in event.classification.items() if p is not None},
         properties={name: p for name, p in event.properties.items() if p is not None},
         skymap=_sky_map(event.skymap) if event.skymap else None,
+        coincidence=coincidence,
     )
 
 
 def _sky_map(text: str) -> SkyMap:
     try:
-        raw = base64.b64decode(text, validate=True)
+        raw = pybase64.b64decode(text, validate=True)
     except ValueError:
         raise Unreadable.at("must be base64", "event", "skymap") from None
     try:
@@ -114,7 +129,21 @@ def _sky_map(text: str) -> SkyMap:
         raise Unreadable.at(str(error), "event", "skymap") from None
 
 
-def _coincidence(other: _Coincidence | None) -> str:
+def _coincidence(other: _Coincidence) -> Coincidence:
+    """Its names are the other event's, and none of this one's: two events, however close."""
+    return Coincidence(
+        observatory=other.observatory,
+        search=other.search,
+        ivorn=other.ivorn,
+        gcn_notice_id=str(other.gcn_notice_id),
+        time_difference=other.time_difference,
+        time_far=other.time_coincidence_far,
+        time_sky_far=other.time_sky_position_coincidence_far,
+    )
+
+
+def told(other: Coincidence | None) -> str:
+    """A coincidence in words."""
     if other is None:
         return ""
     apart = "" if other.time_difference is None else f", {other.time_difference:+.2f} s"

@@ -18,7 +18,7 @@ from ovro_alert.alert import (
     Role,
 )
 from ovro_alert.command import from_mjd
-from ovro_alert.formats import chime_voevent, flarescope, igwn_gwalert
+from ovro_alert.formats import chime_voevent, flarescope, gcn_core, igwn_gwalert
 from ovro_alert.formats.fields import iso, localization
 from ovro_alert.formats.senders import CHIME, DSA110, is_injected
 from ovro_alert.formats.slot_args import Args, read_args
@@ -38,6 +38,7 @@ BURSTS = {  # slots whose senders see fast radio bursts, and the frequency, MHz,
 }
 # Where LIGO's receiver of today does not just capitalise.
 _STAGE_WORDS = {"EARLYWARNING": "EarlyWarning"}
+GCN_DURATION_S = 3600  # what the GCN receiver of today always asks for
 # Who acts on an "observation" of today acts at once, so only the news that something was seen is one.
 _NEWS = frozenset({AlertType.INITIAL, AlertType.SUBSEQUENT})
 
@@ -225,9 +226,10 @@ def _wave_args(alert: Alert) -> dict[str, Any]:
 
 def _other_args(alert: Alert) -> dict[str, Any]:
     request = alert.request
+    usual = GCN_DURATION_S if alert.source == gcn_core.SOURCE else None
     return {
         "position": _as_position(alert),
-        "duration": None if request is None else request.duration,
+        "duration": usual if request is None else request.duration,
         "instrument": alert.instrument,
         "mission": alert.mission,
         "id": _label(alert),

@@ -22,7 +22,7 @@ def loads(raw: bytes) -> dict[str, Any]:
         raise Unreadable.at(f"is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Unreadable.at("must be a JSON object")
-    if b"\\u0000" in raw:
+    if b"\\" in raw and b"\\u0000" in raw:  # a megabyte is searched for one byte in no time
         raise Unreadable.at("holds a NUL character")
     if _depth_exceeds(value, MAX_DEPTH):
         raise Unreadable.at(f"is nested deeper than {MAX_DEPTH} levels")

@@ -66,6 +66,18 @@ def params(element: etree._Element, group: str) -> dict[str, str]:
     }
 
 
+def every_param(element: etree._Element) -> dict[str, str]:
+    """Name, in small letters, and value of each Param in What that says something, whatever its group.
+
+    Senders agree on names more than on capitals. Of two with one name the first holds.
+    """
+    found: dict[str, str] = {}
+    for param in element.iterfind("{*}What//{*}Param"):
+        if value := param.get("value", "").strip():
+            found.setdefault(param.get("name", "").lower(), value)
+    return found
+
+
 def citations(element: etree._Element) -> list[tuple[str, str]]:
     """(cite, ivorn) of each other message that this one names; CHIME's may be empty."""
     return [

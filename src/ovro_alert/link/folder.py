@@ -7,14 +7,85 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from watchfiles import Change, watch
 
 log = logging.getLogger(__name__)
 
 
+Marks = tuple[int, ...]
+
+
 class Unusable(Exception):
     """A directory entry that is no file to read; the text says why."""
+
+
+class Dropped(NamedTuple):
+    """A file that somebody dropped: its bytes, or why it cannot be read."""
+
+    path: Path
+    raw: bytes | Unusable
+
+    @property
+    def name(self) -> str:
+        """Its name as text, whatever bytes it is made of."""
+        return os.fsencode(self.path.name).decode("utf-8", "replace")
+
+
+class Folder:
+    """The files of one folder whose name `is_wanted`: each is given once, and again when it has changed.
+
+    One that is not a whole JSON object yet is waited for, until it has not changed for `settle_s` seconds:
+    what is no JSON then will not become any.
+    """
+
+    def __init__(self, path: Path, is_wanted: Callable[[str], bool], settle_s: float, max_size: int) -> None:
+        self._path = path
+        self._is_wanted = is_wanted
+        self._settle_s = settle_s
+        self._max_size = max_size
+        self._given: dict[str, Marks] = {}
+        self._unfinished: dict[str, tuple[Marks, float]] = {}  # since when it is as it is
+
+    def new(self, now: float) -> Iterator[Dropped]:
+        """What is there to be given, by name; it counts as given when the next is asked for.
+
+        `now` is monotonic, s. Raises OSError where the folder cannot be read.
+        """
+        with os.scandir(self._path) as entries:
+            names = sorted(entry.name for entry in entries if self._is_wanted(entry.name))
+        for gone in (self._given.keys() | self._unfinished.keys()) - set(names):
+            self._given.pop(gone, None)
+            self._unfinished.pop(gone, None)
+        for name in names:
+            path = self._path / name
+            try:
+                found = path.lstat()
+                marks = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                if self._given.get(name) == marks:
+                    continue
+                raw = self._read(path, marks, now)
+            except FileNotFoundError:
+                continue  # taken away between two glances
+            if raw is not None:
+                yield Dropped(path, raw)
+                self._given[name] = marks
+                self._unfinished.pop(name, None)
+
+    def _read(self, path: Path, marks: Marks, now: float) -> bytes | Unusable | None:
+        """None where it is to be waited for."""
+        try:
+            raw = read_dropped(path, self._max_size)
+        except Unusable as unusable:
+            return unusable
+        before, since = self._unfinished.get(path.name, ((), now))
+        if before != marks:
+            since = now
+        if is_whole(raw) or now - since >= self._settle_s:
+            return raw
+        self._unfinished[path.name] = marks, since
+        return None
 
 
 def is_whole(raw: bytes) -> bool:

@@ -1,32 +1,49 @@
-"""Where the relay is and with which key to speak to it: the same two settings for every daemon."""
+"""Where the relay is and with which key to speak to it, and where etcd is: the same for every daemon."""
 
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, FilePath, SecretStr
 
+from ovro_alert.link.etcd import Etcd
 from ovro_alert.link.relay import Relay
 from ovro_alert.settings import Settings
+
+
+def _plain_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address, such as http://127.0.0.1:8001")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # What stands in an address ends up in logs.
+        raise ValueError("must hold no user, password, query or fragment: those are settings of their own")
+    return url.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_plain_address)]
 
 
 class LinkSettings(Settings, table="link"):
     """Table `[link]`; the environment names them RELAY_URL and RELAY_KEY, as daemons of today do."""
 
-    url: str = Field("http://127.0.0.1:8001", validation_alias=AliasChoices("RELAY_URL", "url"))
+    url: Address = Field("http://127.0.0.1:8001", validation_alias=AliasChoices("RELAY_URL", "url"))
     key: SecretStr | None = Field(None, validation_alias=AliasChoices("RELAY_KEY", "key"))
-
-    @field_validator("url")
-    @classmethod
-    def _is_plain_address(cls, url: str) -> str:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must be the relay's address, such as http://127.0.0.1:8001")
-        if parts.username or parts.password or parts.query or parts.fragment:
-            # What stands in an address ends up in logs.
-            raise ValueError("must hold no user, password, query or fragment: the key is a setting")
-        return url.rstrip("/")
 
     def relay(self) -> Relay:
         """A new connection to the relay; ValueError where no key is set."""
         if self.key is None or not self.key.get_secret_value():
             raise ValueError("no key for the relay: set RELAY_KEY in the environment, or key under [link]")
         return Relay(self.url, self.key.get_secret_value())
+
+
+class EtcdSettings(Settings, table="etcd"):
+    """Table `[etcd]`: the cluster's members, and whom to be for it where it asks."""
+
+    endpoints: tuple[Address, ...] = ()  # such as http://etcdv3service:2379
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    ca: FilePath | None = None  # the certificate that signed theirs; without it the system's are trusted
+
+    def client(self) -> Etcd:
+        """A new connection to the cluster."""
+        return Etcd(self.endpoints, self.user, self.password.get_secret_value(), self.ca)

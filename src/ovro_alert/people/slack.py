@@ -22,7 +22,10 @@ LONGEST_DETAIL = 300
 LONGEST_NAME = 80
 MOST_STEPS = 6  # of one command in one post; with the limits above no line outgrows a section
 SET_ASIDE = "setaside"  # the thread of what could not be read: it belongs to no event
-NOT_STEPS = frozenset({"logged", "decided", "setaside"})  # kinds of the feed that are not a command's life
+# Kinds of the feed that are not a command's life, and those that say of themselves what they are about.
+OF_SOURCES = frozenset({"deaf", "hears"})
+NOT_STEPS = frozenset({"logged", "decided", "setaside"}) | OF_SOURCES
+TITLES = frozenset({"logged"}) | OF_SOURCES
 MRKDWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -55,9 +58,11 @@ class Post:
 
 
 def thread_of(entry: FeedEntry) -> str:
-    """The name of the thread that an entry belongs to: its event's, else its command's own."""
+    """The name of the thread that an entry belongs to: its event's, its command's own, or a deafness'."""
     if entry.kind == "setaside":
         return SET_ASIDE
+    if entry.kind in OF_SOURCES:
+        return f"source:{entry.data.get('source')} {entry.data.get('deaf_at')}"
     return f"command:{entry.command_id}" if entry.event_id is None else f"event:{entry.event_id}"
 
 
@@ -81,7 +86,7 @@ def post(entries: Sequence[FeedEntry]) -> Post | None:
     lines += [_command(steps) for steps in _by_command(entries)]
     if not lines:
         return None
-    if not any(entry.kind == "logged" for entry in entries):
+    if not any(entry.kind in TITLES for entry in entries):
         lines.insert(0, _title(entries))
     return _fitted(lines)
 
@@ -110,6 +115,10 @@ def _told(entry: FeedEntry) -> list[str]:
             return [f"*{escape(data.get('summary') or entry.event_id or '', LONGEST_SUMMARY)}*"]
         case "decided":
             return _decided([each for each in _list(data.get("decisions")) if isinstance(each, Mapping)])
+        case "deaf":
+            return [f"*{escape(data.get('source', '?'), LONGEST_NAME)} is deaf*{_aside(data.get('why'))}"]
+        case "hears":
+            return [f"*{escape(data.get('source', '?'), LONGEST_NAME)} hears again*"]
         case "setaside":
             name = f"{data.get('setaside_id')} ({data.get('format') or 'unknown format'})"
             return [f"• {escape(name, LONGEST_NAME)}: {escape(data.get('reason', ''))}"]

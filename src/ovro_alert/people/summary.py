@@ -1,5 +1,6 @@
 """One readable line about an alert, for the feed, Slack, pages and the terminal."""
 
+import re
 from datetime import datetime
 
 from ovro_alert.alert import (
@@ -10,6 +11,7 @@ from ovro_alert.alert import (
     GravitationalWave,
     Localization,
     Role,
+    Transient,
 )
 
 DAY_S = 86400.0
@@ -58,10 +60,9 @@ def _role(alert: Alert) -> str:
 
 
 def _head(alert: Alert) -> str:
-    speaker = SPEAKERS.get(alert.source, one_line(alert.mission or alert.source))
     # Who speaks is said already: "CHIME FRB 181344768", not "CHIME FRB chime-181344768".
-    event = alert.event_id.removeprefix(f"{alert.source}-")
-    words = [speaker, "request" if alert.request else one_line(event)]
+    event = re.sub(r"^[a-z][a-z0-9_]*-(?=.)", "", alert.event_id)
+    words = [_speaker(alert), "request" if alert.request else one_line(event)]
     if alert.alert_type is AlertType.RETRACTION:
         words.append("retraction")
     elif alert.stage:
@@ -71,16 +72,27 @@ def _head(alert: Alert) -> str:
     return " ".join(words)
 
 
+def _speaker(alert: Alert) -> str:
+    """GCN carries what many missions say."""
+    if alert.source == "gcn" and alert.mission:
+        return one_line(f"{alert.mission} {alert.instrument}")
+    return SPEAKERS.get(alert.source, one_line(alert.mission or alert.source))
+
+
 def _facts(alert: Alert) -> list[str]:
     if alert.request:
         # What it is asked for: by name, else where, else under which identifier.
         target = [one_line(alert.name)] if alert.name else _place(alert.localization)
         return [*(target or [one_line(alert.event_id)]), _beam(alert.request)]
-    name = [one_line(alert.name)] if alert.name and alert.name != alert.event_id else []
+    told = {alert.event_id, alert.transient.known_source if alert.transient else ""}
+    name = [one_line(alert.name)] if alert.name and alert.name not in told else []
     seen = _wave(alert.gw) if alert.gw else _burst(alert.frb) if alert.frb else []
     if seen or alert.alert_type is AlertType.RETRACTION:
         return name + seen
-    return [*name, *_place(alert.localization), *([_moment(alert.event_time)] if alert.event_time else [])]
+    seen = _transient(alert.transient) if alert.transient else []
+    place = _place(alert.localization)
+    when = [_moment(alert.event_time)] if alert.event_time and not seen else []
+    return name + seen + place + when
 
 
 def _burst(frb: FastRadioBurst) -> list[str]:
@@ -100,8 +112,7 @@ def _wave(gw: GravitationalWave) -> list[str]:
         facts.append("not significant")
     if gw.far is not None:
         facts.append(f"FAR {_rate(gw.far)}")
-    likely = sorted(gw.classification.items(), key=lambda item: -item[1])
-    facts += [f"{one_line(name)} {p:.2f}" for name, p in likely[:4] if p >= WORTH_SAYING]
+    facts += _classes(gw.classification)
     if gw.skymap:
         facts.append(f"90 % area {_figures(gw.skymap.area_90_deg2, 3)} deg²")
         if gw.skymap.distance_mpc is not None:
@@ -109,6 +120,30 @@ def _wave(gw: GravitationalWave) -> list[str]:
             error = f" ± {_figures(spread)}" if spread is not None else ""
             facts.append(f"{_figures(gw.skymap.distance_mpc, 3)}{error} Mpc")
     return facts
+
+
+def _transient(seen: Transient) -> list[str]:
+    facts = [f"known source {one_line(seen.known_source)}"] if seen.known_source else []
+    facts += _classes(seen.classification)
+    if seen.rate_snr is not None:
+        span = f" in {_figures(seen.rate_duration, 3)} s" if seen.rate_duration is not None else ""
+        facts.append(f"S/N {_tenths(seen.rate_snr)}{span}")
+    if seen.image_snr is not None:
+        facts.append(f"image S/N {_tenths(seen.image_snr)}")
+    if seen.energy_tev is not None:
+        facts.append(f"{_figures(seen.energy_tev, 3)} TeV")
+    if seen.p_astro is not None:
+        facts.append(f"astrophysical {seen.p_astro:.2f}")
+    if seen.p_value is not None:
+        facts.append(f"p {_figures(seen.p_value)}")
+    if seen.far is not None:
+        facts.append(f"FAR {_rate(seen.far)}")
+    return facts
+
+
+def _classes(classification: dict[str, float]) -> list[str]:
+    likely = sorted(classification.items(), key=lambda item: -item[1])
+    return [f"{one_line(name)} {p:.2f}" for name, p in likely[:4] if p >= WORTH_SAYING]
 
 
 def _beam(request: BeamRequest) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DataError
 
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert.policy import rules
-from ovro_alert.relay import alerts, batch, commands, events, following, health, slots, stream
+from ovro_alert.relay import alerts, batch, commands, events, following, health, slots, sources, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
 from ovro_alert.relay.idempotency import answer_reused
@@ -35,6 +35,7 @@ from ovro_alert.relay.slots_first import SlotsFirst
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store import commands as command_log
 from ovro_alert.store import keys as key_log
+from ovro_alert.store import sources as source_log
 from ovro_alert.store.idempotency import Reused
 from ovro_alert.store.log import Log, Unavailable, utc_now
 
@@ -62,7 +63,10 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         if settings.key is None:
             await _make_first_key(log)
         keys = KeyRing(log, clock, settings.key)
-        app.state.relay = RelayState(settings, Intake(policy, settings.slots), log, bell, clock, keys)
+        intake = Intake(policy, settings.slots)
+        app.state.relay = RelayState(settings, intake, log, bell, clock, keys, clock())
+        if settings.sources:
+            await log.write(lambda tx: source_log.expect(tx, settings.sources))
         await metrics.begin(app.state.relay)
         _let_go_when_told_to_stop(bell)
         sweeper = asyncio.create_task(_sweep(app.state.relay))
@@ -97,6 +101,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         commands.router,
         events.router,
         following.router,
+        sources.router,
         stream.router,
     ):
         app.include_router(router)
@@ -131,16 +136,17 @@ async def _make_first_key(log: Log) -> None:
 
 
 async def _sweep(relay: RelayState) -> None:
-    """Notices deadlines and leases that have passed while nobody asked, and notes which keys are in use."""
+    """Notices deadlines, leases and sources' silences that pass while nobody asks, and notes used keys."""
     while True:
         await asyncio.sleep(SWEEP_S)
         try:
             now = relay.clock()
             if await relay.log.read(lambda connection: command_log.is_due(connection, now)):  # noqa: B023
                 await relay.log.write(command_log.sweep)
+            await sources.watch(relay)
             await relay.keys.note_used()
         except Exception:
-            logger.exception("looking for passed deadlines failed; it is tried again")
+            logger.exception("looking for what has passed failed; it is tried again")
 
 
 def _let_go_when_told_to_stop(bell: Bell) -> None:

@@ -18,6 +18,8 @@ from prometheus_client import (
 )
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ovro_alert.hearing import Hearing
+from ovro_alert.relay.sources import judged
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store.figures import figures, hops, told
 from ovro_alert.store.numbers import FEED
@@ -74,6 +76,21 @@ class Metrics:
         self._set_aside = Gauge(
             "ovro_alert_set_aside", "Messages that no format reads, and that are kept.", registry=registry
         )
+        self._deaf = Gauge(
+            "ovro_alert_source_deaf", "1 where a source is deaf, 0 where not.", ["source"], registry=registry
+        )
+        self._silence = Gauge(
+            "ovro_alert_source_silence_seconds",
+            "Since a source's last message that was told of; since it is watched, where none was.",
+            ["source"],
+            registry=registry,
+        )
+        self._lag = Gauge(
+            "ovro_alert_source_lag",
+            "Messages of a source that have not reached the relay: at the broker, and at the receiver.",
+            ["source"],
+            registry=registry,
+        )
         self._size = Gauge("ovro_alert_log_bytes", "The size of the log's database.", registry=registry)
         # A series is looked up by its labels in an order that never changes: once is enough.
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
@@ -115,9 +132,19 @@ class Metrics:
             self._entries.labels(slot).set(now.entries.get(slot, 0))
         for topic in (*state.settings.slots, FEED):
             self._followers.labels(topic).set(state.bell.followers(topic))
+        await self._hear(state)
         self._set_aside.set(now.set_aside)
         self._size.set(now.size)
         return generate_latest(self.registry)
+
+    async def _hear(self, state: RelayState) -> None:
+        for gauge in (self._deaf, self._silence, self._lag):
+            gauge.clear()  # a source may be gone
+        for source, _, hearing, _ in await state.log.read(lambda connection: judged(connection, state)):
+            self._deaf.labels(source.source).set(hearing is Hearing.DEAF)
+            silence = state.clock() - (source.heard_at or source.watched_at)
+            self._silence.labels(source.source).set(silence.total_seconds())
+            self._lag.labels(source.source).set((source.behind or 0) + (source.waiting or 0))
 
 
 class Measure:

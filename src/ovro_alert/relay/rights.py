@@ -66,7 +66,8 @@ def lacking(rights: Rights, method: str, path: str) -> str | None:
 
     What tells of all slots at once (the feed, what was set aside …) needs the verb for all of them. Of a
     command, an event or an alert that is posted, the slot is known only when it has been read: any right with
-    the verb will do to ask, and the route demands the right itself. What nobody has thought of needs `admin`.
+    the verb will do to ask, and the route demands the right itself. Whoever may send something may say how it
+    hears what it sends. What nobody has thought of needs `admin`.
     """
     needed = _needed(method, path)
     if needed is None:
@@ -84,7 +85,7 @@ def _needed(method: str, path: str) -> tuple[Verb, str | None] | None:
             return Verb.READ, None
         return Verb.READ, ALL_SLOTS if first in RESERVED else first
     if method == "PUT":
-        return Verb.SEND, first
+        return Verb.SEND, None if first == "sources" else first
     if method == "POST" and path in ("/alerts", "/alerts/batch"):
         return Verb.SEND, None
     if method == "POST" and first == "commands" and (verb := DEEDS.get(rest.rpartition("/")[2])):

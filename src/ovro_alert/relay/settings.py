@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 
+from ovro_alert.hearing import Expectation
 from ovro_alert.settings import Settings
 
 
@@ -19,13 +20,22 @@ class SlotKind(StrEnum):
 
 # Paths of the relay's own, that no slot may be named as.
 RESERVED = frozenset(
-    "alerts commands docs events feed healthz metrics openapi.json readyz setaside".split()  # noqa: SIM905
+    "alerts commands docs events feed healthz metrics openapi.json readyz setaside sources".split()  # noqa: SIM905
 )
 SENDERS = (
     "ligo chime casm gcn flarescope swift fermi maxi einstein_probe icecube svom lsst".split()  # noqa: SIM905
 )
 SLOTS = {"lwa": SlotKind.TELESCOPE, "dsa": SlotKind.BOTH} | dict.fromkeys(SENDERS, SlotKind.SENDER)
 SlotName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
+SOURCE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
+SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]
+# Of the sources that speak at a cadence, what is silent for longer than these is deaf. GCN's heartbeat comes
+# every second, IGWN's mock events and CHIME's tests come about hourly.
+EXPECTED = {
+    "gcn.heartbeat": Expectation(cadence_s=60),
+    "igwn.gwalert": Expectation(cadence_s=2 * 3600),
+    "chime.voevent": Expectation(cadence_s=2 * 3600),
+}
 
 
 class RelaySettings(Settings, table="relay"):
@@ -40,6 +50,8 @@ class RelaySettings(Settings, table="relay"):
     )
     policy: Path | None = None  # None: the one that comes with ovro-alert
     slots: dict[SlotName, SlotKind] = SLOTS
+    # Sources that are waited for from the start, each with what differs from `EXPECTED`.
+    sources: dict[SourceName, Expectation] = Field({})
     max_body_bytes: int = Field(16 * 2**20, gt=0)  # GCN's largest message is 4 MiB
     max_wait_s: float = Field(60.0, gt=0)
 
@@ -54,6 +66,12 @@ class RelaySettings(Settings, table="relay"):
     def commanded(self) -> frozenset[str]:
         """The slots that commands may go to."""
         return frozenset(name for name, kind in self.slots.items() if kind is not SlotKind.SENDER)
+
+    def expected(self, source: str) -> Expectation:
+        """What is expected of a source."""
+        usual = EXPECTED.get(source, Expectation())
+        said = self.sources.get(source, usual)
+        return usual.model_copy(update={name: getattr(said, name) for name in said.model_fields_set})
 
 
 def load_settings() -> RelaySettings:

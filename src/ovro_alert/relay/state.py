@@ -21,6 +21,7 @@ class RelayState:
     bell: Bell
     clock: Callable[[], datetime]
     keys: KeyRing
+    started: datetime
 
 
 def state_of(request: Request) -> RelayState:

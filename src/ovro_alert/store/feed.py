@@ -24,6 +24,8 @@ class Happened(StrEnum):
     EXPIRED = "expired"
     LAPSED = "lapsed"  # a claim whose lease ran out: the command is queued again
     SETASIDE = "setaside"
+    DEAF = "deaf"  # a source
+    HEARS = "hears"  # again
 
 
 def append(

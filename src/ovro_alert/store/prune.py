@@ -1,8 +1,8 @@
 """Letting go of what is old, a little at a time, while the relay goes on.
 
 What goes: events last spoken of before a moment, with their alerts, raw bytes, decisions, entries in their
-sender's slot, and what the feed tells of them; what senders said that was no alert; what was set aside; and
-keys of writes that were done once.
+sender's slot, and what the feed tells of them; what senders said that was no alert; what was set aside; what
+the feed tells of sources; and keys of writes that were done once.
 
 What stays for good: every command, whoever asked for it, what the feed tells of it, and every event that led
 to one, whole: what a telescope was asked, and why. The newest entry of each slot stays as well, with its
@@ -187,8 +187,8 @@ def _old_aside(_: Connection, before: datetime) -> Sequence[ColumnElement[bool]]
     return setaside.c.at < before, setaside.c.n < select(func.max(setaside.c.n)).scalar_subquery()
 
 
-def _old_news_of_aside(_: Connection, before: datetime) -> Sequence[ColumnElement[bool]]:
-    return feed.c.kind == Happened.SETASIDE, feed.c.at < before
+def _old_news_of_nothing_kept(_: Connection, before: datetime) -> Sequence[ColumnElement[bool]]:
+    return feed.c.kind.in_([Happened.SETASIDE, Happened.DEAF, Happened.HEARS]), feed.c.at < before
 
 
 # Keys first: none outlives its entry.
@@ -197,5 +197,5 @@ SORTS = (
     _Sort(_find_events, _remove_events),
     _rows_of(entries, _old_words, "id"),
     _rows_of(setaside, _old_aside, "n"),
-    _rows_of(feed, _old_news_of_aside, "n"),
+    _rows_of(feed, _old_news_of_nothing_kept, "n"),
 )

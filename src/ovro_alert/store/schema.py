@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Dialect,
     Float,
@@ -187,4 +188,23 @@ idempotency = Table(
     Column("fingerprint", LargeBinary, nullable=False),  # of the request
     Column("entry_id", BigInteger, nullable=False),
     Column("at", Moment, nullable=False, index=True),
+)
+
+# How each source is heard: one row a source, written over whenever its receiver reports.
+sources = Table(
+    "sources",
+    metadata,
+    Column("source", String(100), primary_key=True),
+    Column("watched_at", Moment, nullable=False),  # when it was first reported, or expected
+    Column("reported_at", Moment),
+    Column("transport", String(100)),
+    Column("reporter", String(200)),
+    Column("connected", Boolean, nullable=False),
+    Column("since", Moment),  # that it is connected, or not
+    Column("trouble", String(500), nullable=False),
+    Column("heard_at", Moment),
+    Column("expected_at", Moment),
+    Column("behind", BigInteger),
+    Column("waiting", BigInteger),
+    Column("deaf_at", Moment),  # when people were told that it is deaf
 )

@@ -1,0 +1,164 @@
+"""etcd v3 as daemons use it: get, put, and watch a key from any revision on.
+
+It speaks the JSON gateway that etcd has had on its client port since 3.4, so that no host needs gRPC. Where
+etcd 3.4 is started from a configuration file, that must say `enable-grpc-gateway: true`.
+"""
+
+import ssl
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import httpx2
+
+from ovro_alert.link.etcd_answers import (
+    Compacted,
+    EtcdAway,
+    EtcdRefused,
+    Put,
+    Range,
+    Token,
+    Written,
+    read,
+    refusal,
+    told,
+)
+
+__all__ = ["Compacted", "Etcd", "EtcdAway", "EtcdRefused", "Found", "Put"]
+
+CONNECT_S = 3.0
+ANSWER_S = 5.0
+SILENCE_S = 15.0
+
+
+class Found(NamedTuple):
+    """What is under a key, None for nothing; and the revision of the whole store at that moment."""
+
+    put: Put | None
+    revision: int
+
+
+class Etcd:
+    """A cluster, by the URLs of its members; for use in one `with`, safe to use from several threads.
+
+    The member that answered last is asked first. `ca` is a file with the certificate that signed theirs;
+    without it the system's are trusted. Every method raises EtcdAway and EtcdRefused.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[str], user: str = "", password: str = "", ca: Path | None = None
+    ) -> None:
+        self._endpoints = [endpoint.rstrip("/") for endpoint in endpoints]
+        self._login = {"name": user, "password": password} if user else None
+        self._token = ""
+        self._http = httpx2.Client(
+            verify=ssl.create_default_context(cafile=ca),
+            trust_env=False,  # a proxy of the environment is for the world outside
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def get(self, key: str) -> Found:
+        """What is under `key`: linearizable, so never older than what anybody was told before."""
+        with self._ask("/kv/range", {"key": _text(key)}) as response:
+            answer = read(Range, response)
+        return Found(answer.kvs[0].put if answer.kvs else None, answer.header.revision)
+
+    def put(self, key: str, value: bytes) -> int:
+        """Put `value` under `key`; its revision.
+
+        Another member is asked only while none can have heard of it: a put that is repeated is seen twice by
+        those who watch.
+        """
+        body = {"key": _text(key), "value": b64encode(value).decode()}
+        with self._ask("/kv/put", body, repeatable=False) as response:
+            return read(Written, response).header.revision
+
+    @contextmanager
+    def watch(self, key: str, start: int = 0, silence_s: float = SILENCE_S) -> Iterator[Iterator[Put]]:
+        """Each put of `key` from revision `start` on, in order; with 0, all that are put while the body runs.
+
+        The iteration ends when etcd has said nothing for `silence_s` seconds. Nothing may have happened, or
+        the connection be half dead: a new `get` and watch tell.
+
+        Raises
+            Compacted: what happened since `start` is no longer known.
+            EtcdAway: the watch was cut, at its beginning or later.
+        """
+        request = {"key": _text(key), "start_revision": str(start), "filters": ["NODELETE"], "fragment": True}
+        with self._ask("/watch", {"create_request": request}, read_s=silence_s) as response:
+            said = told(response)
+            first = next(said, None)
+            if first is None or not first.created:
+                raise EtcdAway("etcd did not begin to watch")
+            yield (event.kv.put for each in said for event in each.events if event.type == "PUT")
+
+    @contextmanager
+    def _ask(
+        self, path: str, body: Mapping[str, Any], *, repeatable: bool = True, read_s: float = ANSWER_S
+    ) -> Iterator[httpx2.Response]:
+        """The answer of the first member that has one, still to be read."""
+        trouble = EtcdAway("no member of the cluster is named")
+        for endpoint in self._endpoints:
+            try:
+                response = self._open(endpoint, path, body, read_s)
+            except EtcdAway as away:
+                never_sent = isinstance(away.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+                if not (repeatable or never_sent):
+                    raise
+                trouble = away
+                continue
+            with closing(response):
+                if endpoint != self._endpoints[0]:
+                    self._endpoints = [endpoint, *(each for each in self._endpoints if each != endpoint)]
+                yield response
+                return
+        raise trouble
+
+    def _open(self, endpoint: str, path: str, body: Mapping[str, Any], read_s: float) -> httpx2.Response:
+        """The answer of one member; logged in anew where the token, which lasts some minutes, is over."""
+        fresh = self._login is not None and not self._token
+        if fresh:
+            self._log_in(endpoint)
+        response = self._send(endpoint, path, body, self._token, read_s)
+        if response.status_code == 401 and self._login is not None and not fresh:
+            response.close()
+            self._log_in(endpoint)
+            response = self._send(endpoint, path, body, self._token, read_s)
+        if response.status_code == 200:
+            return response
+        with closing(response):
+            raise refusal(response, endpoint)
+
+    def _log_in(self, endpoint: str) -> None:
+        # Without a token: etcd refuses one that is over even here.
+        with closing(self._send(endpoint, "/auth/authenticate", self._login or {})) as response:
+            if response.status_code != 200:
+                raise refusal(response, endpoint)
+            self._token = read(Token, response).token
+
+    def _send(
+        self, endpoint: str, path: str, body: Mapping[str, Any], token: str = "", read_s: float = ANSWER_S
+    ) -> httpx2.Response:
+        request = self._http.build_request(
+            "POST",
+            f"{endpoint}/v3{path}",
+            json=body,
+            headers={"Authorization": token} if token else {},
+            timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S, read=read_s),
+        )
+        try:
+            return self._http.send(request, stream=True)
+        except (httpx2.HTTPError, httpx2.InvalidURL, RuntimeError) as error:  # the last: closed meanwhile
+            raise EtcdAway(f"{endpoint}: {type(error).__name__}: {error}") from error
+
+
+def _text(key: str) -> str:
+    return b64encode(key.encode()).decode()
