@@ -1,7 +1,7 @@
 """The functions of the rules' language, each given the alert and the clock that it is asked over."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,10 +22,11 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Scope:
-    """What an expression is evaluated over."""
+    """What expressions are evaluated over; and, once they were, what each gave: rules repeat one another."""
 
     alert: Alert
     now: datetime
+    known: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 def _arrival(scope: Scope) -> Callable[[Decimal], datetime]:

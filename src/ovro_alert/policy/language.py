@@ -139,6 +139,12 @@ class Expression:
 
     def moment_or_value(self, scope: Scope) -> Any:
         """As `value`, with moments left as datetimes."""
+        if self.text in scope.known:
+            return scope.known[self.text]
+        value = scope.known[self.text] = self._evaluate(scope)
+        return value
+
+    def _evaluate(self, scope: Scope) -> Any:
         try:
             value = self._rule.evaluate(scope)
         except (EngineError, ArithmeticError) as error:
@@ -158,10 +164,13 @@ class Expression:
     def _named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
         """Each name in the expression, and its value in this alert; None where it is left out."""
         for name, rule in self._names:
-            try:
-                yield name.replace("&", ""), _plain(rule.evaluate(scope))
-            except EngineError:
-                yield name.replace("&", ""), None
+            shown = f"{name} ="
+            if shown not in scope.known:
+                try:
+                    scope.known[shown] = _plain(rule.evaluate(scope))
+                except EngineError:
+                    scope.known[shown] = None
+            yield name.replace("&", ""), scope.known[shown]
 
 
 def _said(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import tomllib
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,17 +23,30 @@ class _Row(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class OnUpdate(StrEnum):
+    """What a rule does about what it has asked for an event when an update of that comes."""
+
+    REPLACE = "replace"  # what still waits is cancelled and asked anew; what has begun is left
+    LEAVE = "leave"
+
+
 class _ThenRow(_Row):
     slot: str
     command: str
     deadline: str
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    approval: bool = False
+    cooldown_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    per_day: Annotated[int, Field(gt=0)] | None = None
     args: dict[str, str | float | int | bool] = {}
 
 
 class _RuleRow(_Row):
     name: str = Field(min_length=1)
     tests: bool = False
+    on_update: Annotated[OnUpdate, Field(strict=False)] = OnUpdate.REPLACE
     when: Annotated[list[str], Field(min_length=1)]
+    unless: list[str] = []
     then: Annotated[list[_ThenRow], Field(min_length=1)]
 
 
@@ -48,15 +62,21 @@ class Then:
     command: str
     deadline: Expression
     args: dict[str, Expression | float | int | bool]
+    priority: int = 0  # the greater goes first, and may take the place of the smaller at the telescope
+    approval: bool = False  # a person is asked first
+    cooldown_s: float | None = None  # at least so long after the last that this rule sent there
+    per_day: int | None = None  # at most so many in 24 h
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Acts on an alert for which every condition of `when` holds; on tests only if it `tests`."""
+    """Acts on an alert for which all of `when` and none of `unless` holds; on tests only if it `tests`."""
 
     name: str
     tests: bool
+    on_update: OnUpdate
     when: tuple[Expression, ...]
+    unless: tuple[Expression, ...]
     then: tuple[Then, ...]
 
 
@@ -65,6 +85,13 @@ class Policy:
     """The rules in force, in the order of the file."""
 
     rules: tuple[Rule, ...]
+
+    @property
+    def limited(self) -> frozenset[str]:
+        """The rules that go by what they have sent before, for whichever event."""
+        return frozenset(
+            rule.name for rule in self.rules if any(then.cooldown_s or then.per_day for then in rule.then)
+        )
 
 
 def load(path: Path | None, slots: frozenset[str]) -> Policy:
@@ -108,7 +135,16 @@ def parse(text: str, slots: frozenset[str], name: str = DEFAULT) -> Policy:
         if row.slot not in slots:
             raise PolicyError(f"{name}: slot {row.slot!r} takes no commands (those that do: {sorted(slots)})")
         args = {key: expression(arg) if isinstance(arg, str) else arg for key, arg in row.args.items()}
-        return Then(row.slot, row.command, expression(row.deadline, DataType.DATETIME), args)
+        return Then(
+            row.slot,
+            row.command,
+            expression(row.deadline, DataType.DATETIME),
+            args,
+            row.priority,
+            row.approval,
+            row.cooldown_s,
+            row.per_day,
+        )
 
     names = [row.name for row in rows]
     for twice in {each for each in names if names.count(each) > 1}:
@@ -118,7 +154,9 @@ def parse(text: str, slots: frozenset[str], name: str = DEFAULT) -> Policy:
             Rule(
                 row.name,
                 row.tests,
+                row.on_update,
                 tuple(expression(condition, DataType.BOOLEAN) for condition in row.when),
+                tuple(expression(condition, DataType.BOOLEAN) for condition in row.unless),
                 tuple(then(each) for each in row.then),
             )
             for row in rows

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
-from ovro_alert.alert import Alert
+from ovro_alert.alert import Alert, AlertType
 from ovro_alert.command import Entry, Kind, State, to_mjd
 from ovro_alert.formats.slot import to_slot
 from ovro_alert.people.summary import summary
-from ovro_alert.policy.decide import Decision, History, Sent, Verdict, decide
+from ovro_alert.policy.decide import Decision, History, Sent, Use, Verdict, decide
 from ovro_alert.policy.rules import Policy
 from ovro_alert.store import alerts, commands, entries, events
 from ovro_alert.store.entries import NewEntry
 from ovro_alert.store.log import Transaction
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Intake:
         for case in cases:
             for command_id in (id for decision in case.decisions for id in decision.cancels):
                 # Refused where it is over by the time: that it expired is noticed only now and then.
-                commands.cancel(tx, command_id, f"retracted by {case.alert.alert_id}")
+                commands.cancel(tx, command_id, _why(case.alert))
         new = [[*self._said(case, tx), *_asked(case)] for case in cases]
         appended = iter(entries.append_many(tx, [one for its in new for one in its]))
         return [_taken(case, [next(appended) for _ in its]) for case, its in zip(cases, new, strict=True)]
@@ -100,9 +103,15 @@ class Intake:
         lines = [summary(case.alert.model_copy(update={"event_id": case.found.event_id})) for case in cases]
         events.note(tx, [(case.found, case.alert, line) for case, line in zip(cases, lines, strict=True)])
         pasts = events.pasts(tx.connection, [case.found.event_id for case in cases if not case.found.is_new])
+        used = entries.used(tx.connection, self.policy.limited, tx.now - DAY)
         for case in cases:
-            history = _history(pasts.get(case.found.event_id, events.Past()))
+            past = pasts.get(case.found.event_id, events.Past())
+            history = _history(past, {purpose: Use(*use) for purpose, use in used.items()})
             case.decisions = decide(self.policy, case.alert, history, tx.now)
+            for decision in case.decisions:
+                for command in decision.commands:
+                    purpose = (decision.rule, command.slot, command.command)
+                    used[purpose] = tx.now, used.get(purpose, (tx.now, 0))[1] + 1
         alerts.append_many(
             tx,
             [
@@ -139,11 +148,9 @@ class Intake:
         ]
 
 
-def _history(past: events.Past) -> History:
-    sent = (
-        Sent(one.id, f"/{one.slot} #{one.seq} {one.command}", one.rule, State(one.state)) for one in past.sent
-    )
-    return History(past.retracted_by, tuple(sent))
+def _history(past: events.Past, used: Mapping[entries.Purpose, Use]) -> History:
+    sent = (Sent(one.id, one.slot, one.command, one.name, one.rule, State(one.state)) for one in past.sent)
+    return History(past.retracted_by, tuple(sent), used)
 
 
 def _asked(case: _Case) -> Iterator[NewEntry]:
@@ -159,7 +166,15 @@ def _asked(case: _Case) -> Iterator[NewEntry]:
                 alert_id=case.alert.alert_id,
                 rule=decision.rule,
                 deadline=command.deadline,
+                margin_s=command.margin_s,
+                priority=command.priority,
+                approval=command.approval,
             )
+
+
+def _why(alert: Alert) -> str:
+    does = "retracted by" if alert.alert_type is AlertType.RETRACTION else "replaced after"
+    return f"{does} {alert.alert_id}"
 
 
 def _taken(case: _Case, appended: Sequence[Entry]) -> Taken:

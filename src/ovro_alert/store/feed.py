@@ -17,6 +17,9 @@ AFTER = select(feed).where(feed.c.n > bindparam("after")).order_by(feed.c.n).lim
 class Happened(StrEnum):
     LOGGED = "logged"
     DECIDED = "decided"
+    PENDING = "pending"  # a command that waits for a person's approval
+    APPROVED = "approved"
+    DENIED = "denied"
     QUEUED = "queued"
     CLAIMED = "claimed"
     REPORTED = "reported"

@@ -118,7 +118,7 @@ entries = Table(
     "entries",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
+    Column("seq", BigInteger),  # none while it waits for a person's approval
     Column("slot", String(50), nullable=False),
     Column("kind", String(10), nullable=False),
     Column("command", String(200), nullable=False),
@@ -137,9 +137,13 @@ entries = Table(
     Column("client", String(200)),
     Column("lease_until", Moment),
     Column("detail", JSON),  # what the client said last, or why it was cancelled
+    Column("margin_s", Float(53)),  # how long before its deadline it was asked
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("approved_by", String(200)),
     UniqueConstraint("slot", "seq"),
 )
 Index("ix_entries_state_deadline", entries.c.state, entries.c.deadline)
+Index("ix_entries_rule_queued_at", entries.c.rule, entries.c.queued_at)
 
 feed = Table(
     "feed",
