@@ -36,6 +36,9 @@ LOST = replace(CONNECTED, connected=False, since=at(990), trouble="no route to h
         (replace(CONNECTED, heard_at=at(939)), HEARTBEAT, 1003, "deaf"),
         (replace(CONNECTED, heard_at=at(939)), HOURLY, 1003, "hearing"),
         (replace(CONNECTED, heard_at=at(0)), NO_CADENCE, 1003, "hearing"),
+        # Of a source that has messages at a cadence, only these count: a broker's iamalive is none of them.
+        (replace(CONNECTED, expected_at=at(939)), HEARTBEAT, 1003, "deaf"),
+        (replace(CONNECTED, expected_at=at(940)), HEARTBEAT, 1003, "hearing"),
         # Never a message: silent since it is watched.
         (replace(CONNECTED, heard_at=None), HEARTBEAT, 1003, "deaf"),
         (replace(CONNECTED, heard_at=None), HOURLY, 1003, "hearing"),
@@ -88,6 +91,12 @@ def test_what_was_deaf_is_so_until_it_hears():
     ("source", "expected", "now", "why"),
     [
         (SILENT, HEARTBEAT, 1003, "no message for 5 min, where 60 s are the most"),
+        (
+            replace(CONNECTED, expected_at=at(700)),
+            HEARTBEAT,
+            1003,
+            "no expected message for 5 min, where 60 s are the most",
+        ),
         (CONNECTED, HEARTBEAT, 4600, "its receiver has reported nothing for 60 min"),
         (LOST, HEARTBEAT, 1003, "not connected for 13 s: no route to host"),
         (replace(CONNECTED, behind=1001), HEARTBEAT, 1003, "1001 messages behind the broker"),
@@ -122,6 +131,7 @@ def sources(draw):
         connected=draw(st.booleans()),
         since=draw(moments),
         heard_at=draw(some),
+        expected_at=draw(some),
         behind=draw(counts),
         waiting=draw(counts),
     )
@@ -145,8 +155,8 @@ def test_none_is_silent_for_long_and_heard_all_the_same(source, expected, starte
         assert source.reported_at is not None
         assert now - source.reported_at <= timedelta(minutes=2)
         if expected.cadence_s is not None:
-            silence = source.reported_at - (source.heard_at or source.watched_at)
-            assert silence.total_seconds() <= expected.cadence_s
+            spoke = source.expected_at or source.heard_at or source.watched_at
+            assert (source.reported_at - spoke).total_seconds() <= expected.cadence_s
     assert bool(why) == (state is not Hearing.HEARING) or state is Hearing.UNWATCHED
 
 

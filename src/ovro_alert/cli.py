@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ovro_alert.status_cli import status
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Carries alerts to telescopes.")
 # Of a command with commands of its own: all that follows, a plea for help included, is theirs.
 GROUP = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -45,6 +47,9 @@ def db(context: typer.Context) -> None:
 def keys(context: typer.Context) -> None:
     """Makes, lists, rotates and revokes the keys of those who speak with the relay."""
     _load("ovro_alert.keys_cli", "relay").app(context.args, prog_name="ovro-alert keys")
+
+
+app.command()(status)
 
 
 def main() -> None:

@@ -62,6 +62,11 @@ class Source:
     waiting: int | None = None
     deaf_at: datetime | None = None  # when people were told that it is deaf, until they are that it hears
 
+    @property
+    def silent_since(self) -> datetime:
+        """Its last message; of a source with messages that come at a cadence, the last of these."""
+        return self.expected_at or self.heard_at or self.watched_at
+
 
 class Hearing(StrEnum):
     """How a source is heard."""
@@ -132,9 +137,10 @@ def _look(source: Source, expected: Expectation, started: datetime, now: datetim
         why = f"not connected for {say_span(lost_s)}: {source.trouble}"
         return Hearing.DEAF if lost_s > patience_s else Hearing.LOST, why
     # As of its report: what came since then is told by the next.
-    silence_s = _seconds(source.heard_at or source.watched_at, reported)
+    silence_s = _seconds(source.silent_since, reported)
     if cadence_s is not None and silence_s > cadence_s:
-        return Hearing.DEAF, f"no message for {say_span(silence_s)}, where {say_span(cadence_s)} are the most"
+        which = "message" if source.expected_at is None else "expected message"
+        return Hearing.DEAF, f"no {which} for {say_span(silence_s)}, where {say_span(cadence_s)} are the most"
     for count, where in ((source.behind, "behind the broker"), (source.waiting, "waiting for the relay")):
         if count is not None and count > expected.most_behind:
             return Hearing.BEHIND, f"{count} messages {where}"

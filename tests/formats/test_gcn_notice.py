@@ -422,6 +422,13 @@ def test_icecubes_search_that_found_nothing() -> None:
     assert search(most_probable_direction={"ra": None, "dec": None}).localization is None
 
 
+def test_icecubes_search_in_a_direction_that_cannot_be() -> None:
+    with pytest.raises(Unreadable, match=r"^most_probable_direction\.ra: must be less than 360"):
+        search(most_probable_direction={"ra": 360, "dec": 16.25})
+    with pytest.raises(Unreadable, match=r"^dec: is required beside the other coordinate"):
+        search(most_probable_direction={"ra": 17.5})
+
+
 @pytest.mark.parametrize("wave", ["MS260301ab", "TS260301ab"])
 def test_the_search_for_a_mock_wave_is_a_test(wave: str) -> None:
     assert search(ref_ID=wave).role is Role.TEST
@@ -499,6 +506,7 @@ def test_a_faulty_field_is_named(changes: dict[str, Any], reason: str) -> None:
         "https://gcn.nasa.gov/schema/main/xgcn/notices/swift/bat/position.schema.json",
         "https://gcn.nasa.gov/schema/main/gcn/notices/swift bat/position.schema.json",
         "gcn/notices/" + "x/" * 200 + "y",
+        "gcn/notices/" * 100_000 + "!",  # a search from each of them to the end would take for ever
         "https://json-schema.org/draft/2020-12/schema",
     ],
 )

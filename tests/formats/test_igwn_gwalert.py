@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ovro_alert.alert import AlertType, Role
+from ovro_alert.alert import AlertType, Coincidence, Role
 from ovro_alert.formats import Unreadable, read
 
 Changed = Callable[..., bytes]
@@ -90,10 +90,76 @@ def test_a_probability_a_rounding_error_beyond_one_is_one(gw: Changed) -> None:
     assert read(gw(event__classification=classes)).gw.classification == {"BNS": 1.0, "Terrestrial": 0.0}
 
 
+@pytest.mark.parametrize(
+    ("search", "properties", "classification"),
+    [
+        ("SSM", {"HasSSM": 0.98, "HasNS": 1.0, "HasMassGap": 0.0}, {"SSM": 0.7, "Terrestrial": 0.3}),
+        ("SSM", {"HasSSM": 0.98, "HasNS": 1.0, "HasMassGap": 0.0}, {}),
+        ("VTInjection", {}, {}),
+    ],
+)
+def test_searches_have_properties_and_classes_of_their_own(
+    gw: Changed, search: str, properties: dict[str, float], classification: dict[str, float]
+) -> None:
+    """Below a solar mass there is no HasRemnant; whatever the names are, they are kept."""
+    alert = read(gw(event__search=search, event__properties=properties, event__classification=classification))
+    assert alert.gw is not None
+    assert (alert.gw.search, alert.gw.properties) == (search, properties)
+    assert alert.gw.classification == classification
+
+
+def test_a_burst(gw: Changed) -> None:
+    """No distance, no classes, a duration and a frequency in their place."""
+    event = {"group": "Burst", "pipeline": "CWB", "search": "AllSky", "duration": 0.02, "classification": {}}
+    alert = read(gw(event=event | {"central_frequency": 210.0, "instruments": ["H1", "L1", "V1"]}))
+    assert alert.gw is not None
+    assert (alert.gw.group, alert.gw.pipeline, alert.gw.classification) == ("Burst", "CWB", {})
+    assert alert.instrument == "H1,L1,V1"
+
+
+COINCIDENCE: dict[str, Any] = {
+    "gcn_notice_id": 794059205,
+    "ivorn": "ivo://nasa.gsfc.gcn/Fermi#GBM_Alert_2026-03-01T12:00:01.95_794059205_1-036",
+    "observatory": "Fermi",
+    "search": "GRB",
+    "time_difference": 1.7,
+    "time_coincidence_far": 3.9e-13,
+    "time_sky_position_coincidence_far": 1e-15,
+    "combined_skymap": "…",
+}
+
+
+def test_a_coincidence_is_kept_and_its_event_stays_another(gw: Changed) -> None:
+    alert = read(gw(external_coinc=COINCIDENCE))
+    assert alert.gw is not None
+    assert alert.gw.coincidence == Coincidence(
+        observatory="Fermi",
+        search="GRB",
+        ivorn=COINCIDENCE["ivorn"],
+        gcn_notice_id="794059205",
+        time_difference=1.7,
+        time_far=3.9e-13,
+        time_sky_far=1e-15,
+    )
+    # Under no name would the burst's own alerts find this event.
+    assert (alert.event_id, alert.event_names) == ("ligo-S260301ab", ())
+    assert COINCIDENCE["ivorn"] not in alert.alert_id
+
+
 def test_a_coincidence_is_told(gw: Changed) -> None:
-    other = {"observatory": "Fermi", "search": "GRB", "time_difference": 1.7, "combined_skymap": "…"}
-    assert read(gw(external_coinc=other)).description == "Coincident with Fermi GRB, +1.70 s"
-    assert read(gw()).description == ""
+    assert read(gw(external_coinc=COINCIDENCE)).description == "Coincident with Fermi GRB, +1.70 s"
+    assert read(gw(external_coinc={})).description == "Coincident with another observatory"
+    assert read(gw(event=None, alert_type="RETRACTION", external_coinc=COINCIDENCE)).gw is None
+    alert = read(gw())
+    assert alert.gw is not None
+    assert (alert.description, alert.gw.coincidence) == ("", None)
+
+
+def test_the_same_notice_is_the_same_alert_whatever_the_order_of_its_names(gw: Changed) -> None:
+    notice = json.loads(gw())
+    turned = dict(reversed(notice.items())) | {"event": dict(reversed(notice["event"].items()))}
+    assert read(json.dumps(turned, indent=1).encode()) == read(gw())
+    assert read(gw(event__far=1.6e-10)).alert_id != read(gw()).alert_id
 
 
 @pytest.mark.parametrize(
@@ -129,6 +195,11 @@ def test_a_coincidence_is_told(gw: Changed) -> None:
             "event.skymap: is not a FITS file",
         ),
         ({"external_coinc": "Fermi"}, "external_coinc: "),
+        ({"external_coinc": {"time_difference": "1.7"}}, "external_coinc.time_difference: must be a valid"),
+        (
+            {"external_coinc": {"time_coincidence_far": -1}},
+            "external_coinc.time_coincidence_far: must be gre",
+        ),
     ],
 )
 def test_a_faulty_field_is_named(gw: Changed, changes: dict[str, Any], reason: str) -> None:

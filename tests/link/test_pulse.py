@@ -118,11 +118,9 @@ def test_it_goes_on_being_told_after_whatever_trouble(pulse, trouble, caplog):
 
 
 def test_nothing_is_told_any_more_once_the_body_has_ended(pulse):
+    before = set(threading.enumerate())
     with told([pulse], lambda _: OK) as came:
         until(lambda: came)
-    (thread,) = [each for each in threading.enumerate() if each.name == "pulse"] or [None]
-    if thread:
-        thread.join(10)
-    n = len(came)
-    assert not any(each.name == "pulse" for each in threading.enumerate())
-    assert len(came) == n
+        (thread,) = set(threading.enumerate()) - before
+    thread.join(10)
+    assert not thread.is_alive()

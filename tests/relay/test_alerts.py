@@ -192,7 +192,7 @@ BOMB = f'<!DOCTYPE v [<!ENTITY l0 "ha">{LAUGHS}]><v>&l9;</v>'
         b'<!DOCTYPE v [<!ENTITY x SYSTEM "file:///etc/passwd">]><v>&x;</v>',
         b"[" * 200_000,
         b'{"ra": NaN, "dec": 1, "start": "2026-01-01T00:00:00Z", "duration": 3}',
-        b'{"$schema": "https://gcn.nasa.gov/schema/main/gcn/notices/fermi/lat.schema.json"}',
+        b'{"$schema": "https://gcn.nasa.gov/schema/main/gcn/circulars.schema.json"}',
     ],
 )
 def test_what_cannot_be_read_is_set_aside_with_the_reason(client, raw):

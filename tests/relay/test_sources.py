@@ -1,6 +1,7 @@
 """Receivers say how they hear, and whoever asks or follows the feed is told of a source that is deaf."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -237,3 +238,13 @@ def test_figures_of_each_source(client, clock):
         assert line in page.splitlines()
     client.delete("/sources/gcn.heartbeat")
     assert "gcn.heartbeat" not in client.get("/metrics").text
+
+
+def test_systemd_is_told_of_the_relay_itself(relay_settings, clock, tmp_path, monkeypatch):
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(30)
+        with TestClient(create_app(relay_settings, clock)):
+            assert [listener.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+        assert b"STOPPING=1" in iter(lambda: listener.recv(100), b"")

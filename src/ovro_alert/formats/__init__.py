@@ -8,8 +8,10 @@ from ovro_alert.formats import (
     chime_voevent,
     dsa110_t2,
     flarescope,
+    gcn_classic,
     gcn_notice,
     igwn_gwalert,
+    lvc_voevent,
     strict_json,
     voevent,
 )
@@ -32,6 +34,8 @@ FORMATS: dict[str, Format] = {
     "dsa110-t2": Format(strict_json.loads, dsa110_t2.claims, dsa110_t2.read),
     "flarescope": Format(strict_json.loads, flarescope.claims, flarescope.read),
     "chime-voevent": Format(voevent.parse, chime_voevent.claims, chime_voevent.read),
+    "lvc-voevent": Format(voevent.parse, lvc_voevent.claims, lvc_voevent.read),
+    "gcn-classic-voevent": Format(voevent.parse, gcn_classic.claims, gcn_classic.read),
 }
 
 

@@ -90,11 +90,6 @@ Probabilities = Annotated[dict[str, Probability | None], _or({})]
 ErrorSize = Annotated[NotNegative, BeforeValidator(_larger)]
 # One line without control characters, short enough to be part of an alert_id and of an address.
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Identifiers = Annotated[
-    list[Identifier],
-    Field(min_length=1, max_length=20),
-    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-]
 Label = Annotated[str, Field(max_length=200), _or("")]
 Text = Annotated[
     str, AfterValidator(lambda text: text[:2000]), _or("")

@@ -22,7 +22,7 @@ from ovro_alert.alert import (
 from ovro_alert.formats import igwn_gwalert
 from ovro_alert.formats.fields import (
     ErrorSize,
-    Identifiers,
+    Identifier,
     Label,
     Probabilities,
     Probability,
@@ -56,7 +56,7 @@ def _texts(value: Any) -> Any:
     return [one for one in texts if one not in (None, "")] or None
 
 
-Names = Annotated[Identifiers | None, BeforeValidator(_texts)]
+Names = Annotated[Annotated[list[Identifier], Field(max_length=20)] | None, BeforeValidator(_texts)]
 EnergyRange = Annotated[tuple[NotNegative, NotNegative], Field(strict=False)]  # a list, in JSON
 
 

@@ -20,7 +20,7 @@ from ovro_alert.formats.unreadable import Unreadable
 
 # A schema's address names any version or branch: what is below gcn/notices tells the notice.
 _BELOW = re.compile(r"(?:^|/)gcn/notices/((?:[\w.-]+/)*[\w.-]+?)(?:\.schema)?(?:\.json)?$", re.ASCII)
-LONGEST_PATH = 200
+LONGEST = 200  # of an address, and of what an alert's name takes from one or from `mission`
 
 _Corner = Annotated[tuple[Finite, Declination], Field(strict=False)]  # right ascension up to and with 360
 
@@ -208,8 +208,8 @@ KINDS: dict[str, type[Notice]] = {
 def path_of(document: dict[str, Any]) -> str | None:
     """What its `$schema` has below gcn/notices, such as "chime/frb"; None where it is no such schema."""
     schema = document.get("$schema")
-    found = _BELOW.search(schema) if isinstance(schema, str) else None
-    return found[1] if found and len(found[1]) <= LONGEST_PATH else None
+    found = _BELOW.search(schema) if isinstance(schema, str) and len(schema) <= LONGEST else None
+    return found[1] if found else None
 
 
 def claims(document: dict[str, Any]) -> bool:
@@ -233,5 +233,5 @@ def read(document: dict[str, Any]) -> Alert:
 def _mission(path: str, document: dict[str, Any]) -> str:
     """By the folder that the schema stands in; one of the core schema itself stands in none."""
     named = document.get("mission")
-    said = named[:LONGEST_PATH] if isinstance(named, str) else ""
+    said = named[:LONGEST] if isinstance(named, str) else ""
     return slug("".join(folders(path)[:1])) or slug(said) or SOURCE

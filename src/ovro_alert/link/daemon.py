@@ -1,5 +1,6 @@
-"""What every daemon does first: its log on stderr, and a clean end at SIGINT or SIGTERM."""
+"""What every daemon does first: its log on stderr, a word to systemd, a clean end at SIGINT or SIGTERM."""
 
+import faulthandler
 import logging
 import signal
 import threading
@@ -8,6 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from types import FrameType
 from typing import TypeVar
+
+from ovro_alert.link.watchdog import Stop, Watchdog
+from ovro_alert.systemd import STOPPING, notify
 
 Answer = TypeVar("Answer")
 
@@ -49,22 +53,34 @@ def run(work: Callable[[threading.Event], None], grace: float = GRACE_S) -> int:
 
     The work has `grace` seconds to end after a signal and is left behind then: a request that hangs does not
     hold a daemon up, and all that it keeps survives a kill anyway. A second signal ends it at once.
+
+    systemd is told that the work has begun when it first asks `stop`, and that it goes on while it asks it
+    again; of a daemon that hangs and is ended for it, the log has where each of its threads was.
     """
     set_up_logging()
-    stop = threading.Event()
+    faulthandler.enable()  # of SIGABRT too, which is how systemd's watchdog ends a service
+    stop = Stop()
+    watchdog = Watchdog(stop)
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):
             signal.signal(each, signal.SIG_DFL)
         log.info("%s: stopping", signal.Signals(number).name)
+        notify(STOPPING)
         stop.set()
 
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, on_signal)
+
+    def watched() -> None:
+        stop.watch()
+        work(stop)
+
     over = threading.Event()
-    future = in_background(lambda: work(stop), "work")
+    future = in_background(watched, "work")
     future.add_done_callback(lambda _: over.set())
     while not over.wait(0.2):
+        watchdog.look()
         if stop.is_set():
             over.wait(grace)
             break

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from ovro_alert.hearing import Report
 from ovro_alert.link.relay import Away, Refused, Relay
+from ovro_alert.span import say_span
+from ovro_alert.systemd import notify
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,7 @@ def beating(
         while not stop.is_set():
             try:
                 _tell(relay, pulses, troubles)
+                notify(f"STATUS={'; '.join(map(_line, pulses))}")
             except Exception:  # whatever it is, a thread that is gone would tell of nothing any more
                 log.exception("the relay was not told how sources are heard")
             if over.wait(every_s):
@@ -120,3 +123,11 @@ def _tell(relay: Relay, pulses: Sequence[Pulse], troubles: dict[str, str]) -> No
         if trouble and trouble != troubles.get(pulse.source):
             log.warning("the relay does not take how %s is heard: %s", pulse.source, trouble)
         troubles[pulse.source] = trouble
+
+
+def _line(pulse: Pulse) -> str:
+    """A source in a few words, as `systemctl status` shows them."""
+    report = pulse.report()
+    heard = "heard nothing" if report.heard_s is None else f"heard {say_span(report.heard_s)} ago"
+    how = "connected" if report.connected else f"not connected ({' '.join(report.why.split())})"
+    return f"{pulse.source} {how}, {heard}"

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from ovro_alert.alert import Utc
 from ovro_alert.command import Entry, State
-from ovro_alert.hearing import Report
+from ovro_alert.hearing import Report, SourcesNow
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
 CONNECT_S = 5.0
 ANSWER_S = 30.0  # beyond what was asked to wait: the relay may be reading a sky map of megabytes
-PULSE_S = 5.0  # of a word that is worth nothing later
+PULSE_S = 5.0  # of what is worth nothing later
 LATER = frozenset({408, 429})  # 4xx by number, but the same request may be right a moment later
 ABOUT_THE_KEY = frozenset({401, 403})
 # What POST /alerts may refuse for; any other 4xx there says that something else than the relay answered.
@@ -201,6 +201,10 @@ class Relay:
     def put_pulse(self, source: str, report: Report) -> None:
         """Say how a source is heard; who is not answered soon had better say it anew."""
         self._answer("PUT", f"/sources/{_step(source)}", patience=PULSE_S, json=report.model_dump())
+
+    def sources(self) -> SourcesNow:
+        """How each source is heard."""
+        return self._ask(SourcesNow, "GET", "/sources", patience=PULSE_S)
 
     def commands(self, slot: str, after: int, wait: float) -> tuple[list[Entry], int]:
         """The slot's entries beyond `after`, waiting up to `wait` s for one; and the next `after`."""

@@ -19,6 +19,7 @@ from fastapi_offline import FastAPIOffline
 from sqlalchemy.exc import DataError
 
 from ovro_alert import __doc__ as PURPOSE
+from ovro_alert import systemd
 from ovro_alert.policy import rules
 from ovro_alert.relay import alerts, batch, commands, events, following, health, slots, sources, stream
 from ovro_alert.relay.bell import Bell
@@ -73,7 +74,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         # What stands now stands for good: looking through all of it for garbage would hold everybody up.
         gc.collect()
         gc.freeze()
+        systemd.notify(systemd.READY)
         yield
+        systemd.notify(systemd.STOPPING)
         sweeper.cancel()
         with suppress(asyncio.CancelledError):
             await sweeper
@@ -147,6 +150,7 @@ async def _sweep(relay: RelayState) -> None:
             await relay.keys.note_used()
         except Exception:
             logger.exception("looking for what has passed failed; it is tried again")
+        systemd.notify(systemd.ALIVE)
 
 
 def _let_go_when_told_to_stop(bell: Bell) -> None:

@@ -81,7 +81,7 @@ class Metrics:
         )
         self._silence = Gauge(
             "ovro_alert_source_silence_seconds",
-            "Since a source's last message that was told of; since it is watched, where none was.",
+            "Since a source's last message, of those at a cadence where it has such; since it is watched.",
             ["source"],
             registry=registry,
         )
@@ -142,7 +142,7 @@ class Metrics:
             gauge.clear()  # a source may be gone
         for source, _, hearing, _ in await state.log.read(lambda connection: judged(connection, state)):
             self._deaf.labels(source.source).set(hearing is Hearing.DEAF)
-            silence = state.clock() - (source.heard_at or source.watched_at)
+            silence = state.clock() - source.silent_since
             self._silence.labels(source.source).set(silence.total_seconds())
             self._lag.labels(source.source).set((source.behind or 0) + (source.waiting or 0))
 
