@@ -11,6 +11,7 @@ on the way to the plugin, two of the parts that Comet's service is made of are r
 on: the factory of its connections to brokers, and its memory of the events that it has had.
 """
 
+import faulthandler
 import logging
 import threading
 from collections import OrderedDict
@@ -28,6 +29,7 @@ from comet.protocol.subscriber import VOEventSubscriber, VOEventSubscriberFactor
 from comet.utility import ParseError, xml_document
 from pydantic import ByteSize
 from twisted.internet import reactor
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger, LogLevel
 from twisted.plugin import IPlugin
 from twisted.python.failure import Failure
@@ -40,11 +42,14 @@ from ovro_alert.link.pulse import Pulse, beating
 from ovro_alert.link.relay import Relay
 from ovro_alert.link.settings import LinkSettings
 from ovro_alert.link.spool import Spool
+from ovro_alert.link.watchdog import Stop, Watchdog
 from ovro_alert.settings import Settings
+from ovro_alert.systemd import STOPPING, notify
 
 log = logging.getLogger(__name__)
 
 CHIME = "ivo://ca.chimenet.frb/"  # who sends the hourly tests; brokers on the way send tests of their own
+LOOK_S = 0.2
 
 
 class ChimeSettings(Settings, table="chime_voevent"):
@@ -139,7 +144,7 @@ class OvroRelay:
     subscribes = False  # to a broker; Comet may also only listen to authors
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
+        self._stop = Stop()
         self._pulse = Pulse("chime.voevent", "voevent")
         self._speaking: set[Subscriber] = set()  # connections that the broker has said something on
 
@@ -150,6 +155,7 @@ class OvroRelay:
     def set_option(self, name: str, value: str | None) -> None:
         """Comet's IHasOptions: called once, for the one option, when the plugin is switched on."""
         set_up_logging(TwistedHandler())
+        faulthandler.enable()  # of SIGABRT too, which is how systemd's watchdog ends a service
         try:
             settings = ChimeSettings() if value is None else ChimeSettings(spool=Path(value))
             self._relay: Relay = LinkSettings().relay()
@@ -162,7 +168,9 @@ class OvroRelay:
         vars(broker).update(Event_DB=Seen, VOEventSubscriberFactory=partial(Remote, self))
         # No thread before the reactor runs: twistd may fork first, which takes none along.
         reactor.callWhenRunning(in_background, self._drain, self.name)
-        reactor.addSystemEventTrigger("before", "shutdown", self._stop.set)  # type: ignore[arg-type]
+        # systemd hears that we go on as long as Twisted's thread comes by here, and the spool's asks to stop.
+        reactor.callWhenRunning(LoopingCall(Watchdog(self._stop).look).start, LOOK_S)
+        reactor.addSystemEventTrigger("before", "shutdown", self._end)  # type: ignore[arg-type]
 
     def __call__(self, event: Any) -> None:
         """Comet's IHandler: on disk when this returns, a few milliseconds.
@@ -191,7 +199,12 @@ class OvroRelay:
         if not self._speaking:
             self._pulse.lost(reason.getErrorMessage())
 
+    def _end(self) -> None:
+        notify(STOPPING)
+        self._stop.set()
+
     def _drain(self) -> None:
+        self._stop.watch()
         if len(self._spool):
             log.info("%d events of an earlier run wait for the relay", len(self._spool))
         try:

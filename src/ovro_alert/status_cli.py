@@ -19,9 +19,7 @@ WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
 GRAVITY = {Hearing.HEARING: OK, Hearing.UNWATCHED: OK, Hearing.DEAF: CRITICAL}  # of others: WARNING
 COLOURS = (typer.colors.GREEN, typer.colors.YELLOW, typer.colors.RED, typer.colors.MAGENTA)
 LONGEST_WHY = 200
-HEAD = (
-    "source", "state", "connected", "last message", "expected", "cadence", "behind", "waiting", "host", "why"
-)  # fmt: skip
+HEAD = ("source", "state", "connected", "message", "expected", "cadence", "behind", "waiting", "host", "why")
 
 
 def status(

@@ -1,29 +1,20 @@
 """The plugin in a real Comet, over real sockets, while the relay hangs or is away."""
 
-import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from comet.utility import Event_DB, xml_document
 
+from comets import BIN, IAMALIVE, Broker, CometBroker, ending, subscriber, voevent
+from ovro_alert.demo.processes import free_port
 from support import until
 
-BIN = Path(sys.executable).parent
-IAMALIVE = b"""<?xml version="1.0" encoding="UTF-8"?>
-<trn:Transport xmlns:trn="http://www.telescope-networks.org/schema/Transport/v1.1" version="1.0"
-    role="iamalive">
-<Origin>ivo://test.broker/main</Origin><TimeStamp>2026-01-01T00:00:00Z</TimeStamp></trn:Transport>"""
-
-
-TWISTD = [str(BIN / "twistd")]
 # twistd with a plugin that tells the relay of its pulse without pause.
 QUICK = """
 from functools import partial
@@ -32,121 +23,6 @@ from ovro_alert.receivers import chime_voevent
 chime_voevent.beating = partial(chime_voevent.beating, every_s=0.02)
 run()
 """
-
-
-def voevent(name: str, author: str = "ivo://test.author") -> bytes:
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<voe:VOEvent xmlns:voe="http://www.ivoa.net/xml/VOEvent/v2.0"
-    xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
-    xsi:schemaLocation="http://www.ivoa.net/xml/VOEvent/v2.0 http://www.ivoa.net/xml/VOEvent/VOEvent-v2.0.xsd"
-    version="2.0" role="test" ivorn="{author}/FRB-DETECTION-#{name}">
-<Who><AuthorIVORN>{author}/person</AuthorIVORN><Date>2026-01-01T00:00:00</Date></Who>
-</voe:VOEvent>
-""".encode()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-class Comet:
-    """twistd with Comet in a process and a folder of its own."""
-
-    def __init__(
-        self,
-        folder: Path,
-        *options: str,
-        twistd: Sequence[str] = TWISTD,
-        environment: dict[str, str] | None = None,
-    ) -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder = folder
-        self._log = folder / "comet.log"
-        command = [*twistd, "-n", "--pidfile=", "comet", "--verbose", f"--eventdb={folder}", *options]
-        with self._log.open("ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **(environment or {})}
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    @property
-    def spooled(self) -> list[Path]:
-        return sorted((self.folder / "spool").glob("*.message"))
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Ends it; twistd, once its reactor has stopped, dies of the signal that it was stopped by."""
-        self.process.send_signal(number)
-        assert self.process.wait(20) == -number
-        assert number == signal.SIGKILL or "Server Shut Down" in self.log
-
-
-@contextmanager
-def ending(comet: Comet) -> Iterator[Comet]:
-    try:
-        yield comet
-    finally:
-        if comet.process.poll() is None:
-            comet.end(signal.SIGKILL)
-
-
-def subscriber(
-    folder: Path, port: int, stand_in, twistd: Sequence[str] = TWISTD, **environment: str
-) -> Comet:
-    return Comet(
-        folder,
-        f"--remote=127.0.0.1:{port}",
-        "--local-ivo=ivo://test.ours/receiver",
-        "--ovro-relay",
-        f"--ovro-relay-spool={folder / 'spool'}",
-        twistd=twistd,
-        environment={"RELAY_URL": stand_in.url, "RELAY_KEY": stand_in.key, **environment},
-    )
-
-
-class Broker:
-    """A broker of one subscriber that says what and when the test wants."""
-
-    def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(20)
-        self.port = int(self._listener.getsockname()[1])
-        self._connection: socket.socket | None = None
-
-    def accept(self) -> None:
-        self.disconnect()
-        self._connection, _ = self._listener.accept()
-        self._connection.settimeout(20)
-
-    def tell(self, message: bytes) -> None:
-        assert self._connection is not None
-        self._connection.sendall(struct.pack(">I", len(message)) + message)
-
-    def ask(self, message: bytes) -> bytes:
-        """Sends one message, and returns the subscriber's next."""
-        self.tell(message)
-        (size,) = struct.unpack(">I", self._receive(4))
-        return self._receive(size)
-
-    def _receive(self, size: int) -> bytes:
-        assert self._connection is not None
-        received = b""
-        while len(received) < size:
-            part = self._connection.recv(size - len(received))
-            assert part, "the subscriber hung up"
-            received += part
-        return received
-
-    def disconnect(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-
-    def close(self) -> None:
-        self.disconnect()
-        self._listener.close()
 
 
 @pytest.fixture
@@ -311,6 +187,18 @@ def test_the_relay_is_told_how_the_broker_is_heard(broker, stand_in, tmp_path):
         assert "connection" in stand_in.pulses["chime.voevent"]["why"].lower()
 
 
+def test_systemd_is_told_that_it_is_ready_goes_on_and_stops(broker, stand_in, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        unit = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "2000000"}
+        with ending(subscriber(tmp_path / "ours", broker.port, stand_in, **unit)) as comet:
+            for said in (b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"):
+                until(lambda said=said: systemd.recv(1000) == said)  # among how the broker is heard
+            comet.end()
+        until(lambda: systemd.recv(1000) == b"STOPPING=1")
+
+
 @pytest.mark.parametrize(
     ("environment", "said"), [({"RELAY_KEY": ""}, "RELAY_KEY"), ({"RELAY_URL": "nowhere"}, "RELAY_URL")]
 )
@@ -323,24 +211,14 @@ def test_settings_that_cannot_work_are_named_at_the_start(stand_in, tmp_path, en
 
 @pytest.mark.end_to_end
 def test_from_an_author_through_a_real_broker(stand_in, tmp_path):
-    author_port, port = free_port(), free_port()
-    options = [
-        "--local-ivo=ivo://test.broker/main",
-        "--receive",
-        f"--receive-port={author_port}",
-        "--broadcast",
-        f"--broadcast-port={port}",
-        "--broadcast-test-interval=0",
-    ]
     stand_in.hanging.set()
 
     def send(event: bytes) -> None:
-        command: list[Any] = [BIN / "comet-sendvo", "-h", "127.0.0.1", "-p", str(author_port)]
+        command: list[Any] = [BIN / "comet-sendvo", "-h", "127.0.0.1", "-p", str(broker.author_port)]
         subprocess.run(command, input=event, check=True, capture_output=True, timeout=20)
 
-    with ending(Comet(tmp_path / "broker", *options)) as broker:
-        until(lambda: all(f"starting on {each}" in broker.log for each in (author_port, port)))
-        with ending(subscriber(tmp_path / "ours", port, stand_in)) as ours:
+    with ending(CometBroker(tmp_path / "broker")) as broker:
+        with ending(subscriber(tmp_path / "ours", broker.port, stand_in)) as ours:
             until(lambda: "New subscriber" in broker.log)
             send(voevent("1"))
             until(lambda: stand_in.posted)
