@@ -1,5 +1,6 @@
 """The policy file: rules as data, read and checked whole before any of it is in force."""
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,6 +86,7 @@ class Policy:
     """The rules in force, in the order of the file."""
 
     rules: tuple[Rule, ...]
+    digest: str  # of the text; the same for the same policy
 
     @property
     def limited(self) -> frozenset[str]:
@@ -160,5 +162,6 @@ def parse(text: str, slots: frozenset[str], name: str = DEFAULT) -> Policy:
                 tuple(then(each) for each in row.then),
             )
             for row in rows
-        )
+        ),
+        hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
     )

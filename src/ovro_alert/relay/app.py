@@ -30,6 +30,7 @@ from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
 from ovro_alert.relay.metrics import Measure, Metrics
 from ovro_alert.relay.openapi import documented
+from ovro_alert.relay.policy_file import PolicyFile
 from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.slots_first import SlotsFirst
@@ -70,7 +71,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
             await log.write(lambda tx: source_log.expect(tx, settings.sources))
         await metrics.begin(app.state.relay)
         _let_go_when_told_to_stop(bell)
-        sweeper = asyncio.create_task(_sweep(app.state.relay))
+        policy_file = PolicyFile(settings.policy, settings.commanded, intake, log)
+        metrics.watch(policy_file)
+        sweeper = asyncio.create_task(_sweep(app.state.relay, policy_file))
         # What stands now stands for good: looking through all of it for garbage would hold everybody up.
         gc.collect()
         gc.freeze()
@@ -138,7 +141,7 @@ async def _make_first_key(log: Log) -> None:
         )
 
 
-async def _sweep(relay: RelayState) -> None:
+async def _sweep(relay: RelayState, policy_file: PolicyFile) -> None:
     """Notices deadlines, leases and sources' silences that pass while nobody asks, and notes used keys."""
     while True:
         await asyncio.sleep(SWEEP_S)
@@ -148,6 +151,7 @@ async def _sweep(relay: RelayState) -> None:
                 await relay.log.write(command_log.sweep)
             await sources.watch(relay)
             await relay.keys.note_used()
+            await policy_file.look()
         except Exception:
             logger.exception("looking for what has passed failed; it is tried again")
         systemd.notify(systemd.ALIVE)

@@ -11,9 +11,10 @@ from ovro_alert.formats.slot import to_slot
 from ovro_alert.people.summary import summary
 from ovro_alert.policy.decide import Decision, History, Sent, Use, Verdict, decide
 from ovro_alert.policy.rules import Policy
-from ovro_alert.store import alerts, commands, entries, events
+from ovro_alert.store import alerts, commands, entries, events, feed
 from ovro_alert.store.entries import NewEntry
 from ovro_alert.store.log import Transaction
+from ovro_alert.store.news import is_news
 
 DAY = timedelta(days=1)
 
@@ -64,9 +65,9 @@ class _Case:
         return [alerts.Verdict(one.rule, one.verdict, one.reasons) for one in self.decisions]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Intake:
-    """Takes alerts by a policy, for a relay of certain slots."""
+    """Takes alerts by a policy, which may be put in place of another, for a relay of certain slots."""
 
     policy: Policy
     slots: Mapping[str, Any]
@@ -103,15 +104,18 @@ class Intake:
         lines = [summary(case.alert.model_copy(update={"event_id": case.found.event_id})) for case in cases]
         events.note(tx, [(case.found, case.alert, line) for case, line in zip(cases, lines, strict=True)])
         pasts = events.pasts(tx.connection, [case.found.event_id for case in cases if not case.found.is_new])
-        used = entries.used(tx.connection, self.policy.limited, tx.now - DAY)
+        policy = self.policy
+        used = entries.used(tx.connection, policy.limited, tx.now - DAY)
         for case in cases:
             past = pasts.get(case.found.event_id, events.Past())
             history = _history(past, {purpose: Use(*use) for purpose, use in used.items()})
-            case.decisions = decide(self.policy, case.alert, history, tx.now)
+            case.decisions = decide(policy, case.alert, history, tx.now)
             for decision in case.decisions:
                 for command in decision.commands:
                     purpose = (decision.rule, command.slot, command.command)
                     used[purpose] = tx.now, used.get(purpose, (tx.now, 0))[1] + 1
+                if decision.verdict is Verdict.ERROR:
+                    _say_that_it_fails(tx, policy, decision, case)
         alerts.append_many(
             tx,
             [
@@ -170,6 +174,13 @@ def _asked(case: _Case) -> Iterator[NewEntry]:
                 priority=command.priority,
                 approval=command.approval,
             )
+
+
+def _say_that_it_fails(tx: Transaction, policy: Policy, decision: Decision, case: _Case) -> None:
+    """Tells people that a rule fails, once for each policy: every alert says so for itself."""
+    if is_news(tx, f"rule {decision.rule}", policy.digest):
+        about = {"rule": decision.rule, "reason": decision.reasons[-1], "alert_id": case.alert.alert_id}
+        feed.append(tx, feed.Happened.FAILS, about)
 
 
 def _why(alert: Alert) -> str:

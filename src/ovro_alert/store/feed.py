@@ -27,6 +27,8 @@ class Happened(StrEnum):
     EXPIRED = "expired"
     LAPSED = "lapsed"  # a claim whose lease ran out: the command is queued again
     SETASIDE = "setaside"
+    POLICY = "policy"  # it was changed, or cannot be
+    FAILS = "fails"  # a rule that is right by its types has no value on some alert
     DEAF = "deaf"  # a source
     HEARS = "hears"  # again
 
