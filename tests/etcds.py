@@ -66,6 +66,7 @@ class Twin:
     compacted: int = 0
     puts: list[tuple[int, bytes]] = field(default_factory=list)
     fault: str = ""
+    deaf: bool = False  # a watch is told what was before it, and never what comes
     asked: list[str] = field(default_factory=list)
     news: threading.Condition = field(default_factory=threading.Condition)
     over: bool = False
@@ -123,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._begin()
         self._chunk({"result": {"header": {"revision": str(twin.revision)}, "created": True}})
         start = int(request["start_revision"]) or twin.revision + 1
-        if start <= twin.compacted:
+        if start < twin.compacted:
             self._chunk({"result": {"canceled": True, "compact_revision": str(twin.compacted)}})
             return
         while not twin.over:
@@ -138,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
                     continue
             if events:
                 self._chunk({"result": {"header": {"revision": str(twin.revision)}, "events": events}})
+            with twin.news:
+                twin.news.wait_for(lambda: twin.over or not twin.deaf)
             if fault:
                 self._misbehave(begun=True)
                 return
@@ -153,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if not begun:
             self._begin()
-        self.close_connection = True
+        self.close_connection = twin.fault != "ended"
         match twin.fault:
             case "busy":
                 self._chunk({"error": {"grpc_code": 14, "http_code": 503, "message": "no leader"}})

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime
 from itertools import product
 
@@ -12,7 +13,10 @@ from typer.testing import CliRunner
 
 from ovro_alert.cli import app
 from ovro_alert.hearing import Hearing, SourceNow
+from ovro_alert.link.pulse import Pulse, beating
+from ovro_alert.link.relay import Relay
 from ovro_alert.status_cli import sum_up
+from support import until
 
 REPORT = {"transport": "kafka", "reporter": "receivers.ovro", "connected": True, "since_s": 7200.0}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -57,6 +61,18 @@ def test_every_source_in_a_table_with_a_summary_and_the_exit_code_of_nagios(rela
     assert cells[2][2:] == "2 h 10 min ago 30 min ago 2 h 2 0 receivers.ovro".split()  # noqa: SIM905
     assert len({row.index(word) for row, word in zip(rows, ["lost", "deaf", "hearing"], strict=True)}) == 1
     assert "\x1b" not in result.output
+
+
+@pytest.mark.end_to_end
+def test_what_a_receiver_notes_is_what_is_shown(relay):
+    pulse = Pulse("gcn.heartbeat", "kafka")
+    with Relay(relay.url, relay.key) as link, beating(link, [pulse], threading.Event(), every_s=0.05):
+        until(lambda: "gcn.heartbeat lost" in status(relay).output)
+        pulse.connected()
+        pulse.heard(expected=True)
+        until(lambda: status(relay).exit_code == 0)
+        pulse.behind(1001)
+        until(lambda: "1001 messages behind the broker" in status(relay).output)
 
 
 @pytest.mark.end_to_end

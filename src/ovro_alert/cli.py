@@ -44,6 +44,12 @@ def db(context: typer.Context) -> None:
 
 
 @app.command(context_settings=GROUP)
+def send(context: typer.Context) -> None:
+    """Sends alerts by hand: to the relay, or into Kafka or a VOEvent broker, for drills."""
+    _load("ovro_alert.send_cli", "relay").app(context.args, prog_name="ovro-alert send")
+
+
+@app.command(context_settings=GROUP)
 def keys(context: typer.Context) -> None:
     """Makes, lists, rotates and revokes the keys of those who speak with the relay."""
     _load("ovro_alert.keys_cli", "relay").app(context.args, prog_name="ovro-alert keys")
