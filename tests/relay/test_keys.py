@@ -111,6 +111,8 @@ def test_settings_come_from_the_environment_before_the_file(monkeypatch, tmp_pat
         ("[relay]\nkey='k'\nnonsense = 1", "nonsense"),
         ("[relay]\nkey='k'\n[relay.slots]\nfeed = 'sender'", "feed"),
         ("[relay]\nkey='k'\n[relay.slots]\nlwa = 'dish'", "lwa"),
+        ("[relay]\nsite = [37.2, -118.3, 1222]", "site: .*geocentric"),
+        ("[relay]\nsite = [nan, 0, 0]", "site"),
         ("[relay", "site.toml"),
         ("relay = 1", r"\[relay\]"),
     ],

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Command, State, may_step, to_mjd
-from ovro_alert.policy.functions import Missing, Scope
+from ovro_alert.policy.functions import OVRO, Missing, Scope, World
 from ovro_alert.policy.language import ExpressionError
 from ovro_alert.policy.rules import OnUpdate, Policy, Rule, Then
 
@@ -61,11 +61,13 @@ class Decision:
     cancels: tuple[int, ...] = field(default=())
 
 
-def decide(policy: Policy, alert: Alert, history: History, now: datetime) -> list[Decision]:
+def decide(
+    policy: Policy, alert: Alert, history: History, now: datetime, world: World = OVRO
+) -> list[Decision]:
     """One decision a rule; of a retraction a single one, which cancels what its event queued."""
     if alert.alert_type is AlertType.RETRACTION:
         return [_retract(history)]
-    scope = Scope(alert, now)
+    scope = Scope(alert, now, world)
     applied = [_apply(rule, alert, history, scope) for rule in policy.rules]
     # Two events may turn out to be one, and only one of them to have been retracted.
     is_left = history.retracted_by is not None and any(_waits(each) for each in history.sent)

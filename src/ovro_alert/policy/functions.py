@@ -11,6 +11,7 @@ from rule_engine import DataType
 from ovro_alert.alert import Alert
 from ovro_alert.command import to_mjd
 from ovro_alert.sky.dispersion import dispersion_delay
+from ovro_alert.sky.visibility import OVRO_LWA, Site
 
 
 class Missing(Exception):
@@ -21,11 +22,22 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
+class World:
+    """What is known besides an alert and its event: where the telescopes stand."""
+
+    site: Site = OVRO_LWA
+
+
+OVRO = World()
+
+
+@dataclass(frozen=True)
 class Scope:
     """What expressions are evaluated over; and, once they were, what each gave: rules repeat one another."""
 
     alert: Alert
     now: datetime
+    world: World = OVRO
     known: dict[str, Any] = field(default_factory=dict, compare=False)
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.exc import DataError
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert import systemd
 from ovro_alert.policy import rules
+from ovro_alert.policy.functions import World
 from ovro_alert.relay import alerts, batch, commands, events, following, health, slots, sources, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
@@ -35,6 +36,7 @@ from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.slots_first import SlotsFirst
 from ovro_alert.relay.state import RelayState
+from ovro_alert.sky.visibility import Site
 from ovro_alert.store import commands as command_log
 from ovro_alert.store import keys as key_log
 from ovro_alert.store import sources as source_log
@@ -65,7 +67,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         if settings.key is None:
             await _make_first_key(log)
         keys = KeyRing(log, clock, settings.key)
-        intake = Intake(policy, settings.slots)
+        intake = Intake(policy, settings.slots, World(Site(*settings.site)))
         app.state.relay = RelayState(settings, intake, log, bell, clock, keys, clock())
         if settings.sources:
             await log.write(lambda tx: source_log.expect(tx, settings.sources))

@@ -10,6 +10,7 @@ from ovro_alert.command import Entry, Kind, State, to_mjd
 from ovro_alert.formats.slot import to_slot
 from ovro_alert.people.summary import summary
 from ovro_alert.policy.decide import Decision, History, Sent, Use, Verdict, decide
+from ovro_alert.policy.functions import OVRO, World
 from ovro_alert.policy.rules import Policy
 from ovro_alert.store import alerts, commands, entries, events, feed
 from ovro_alert.store.entries import NewEntry
@@ -71,6 +72,7 @@ class Intake:
 
     policy: Policy
     slots: Mapping[str, Any]
+    world: World = OVRO
 
     def take(self, tx: Transaction, incoming: Sequence[Incoming]) -> list[Taken]:
         """Logs alerts and all that follows from each, as though they had come one after the other.
@@ -109,7 +111,7 @@ class Intake:
         for case in cases:
             past = pasts.get(case.found.event_id, events.Past())
             history = _history(past, {purpose: Use(*use) for purpose, use in used.items()})
-            case.decisions = decide(policy, case.alert, history, tx.now)
+            case.decisions = decide(policy, case.alert, history, tx.now, self.world)
             for decision in case.decisions:
                 for command in decision.commands:
                     purpose = (decision.rule, command.slot, command.command)

@@ -1,5 +1,6 @@
 """The relay's settings."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 
 from ovro_alert.hearing import Expectation
 from ovro_alert.settings import Settings
+from ovro_alert.sky.visibility import OVRO_LWA
 
 
 class SlotKind(StrEnum):
@@ -50,6 +52,8 @@ class RelaySettings(Settings, table="relay"):
     )
     policy: Path | None = None  # None: the one that comes with ovro-alert
     slots: dict[SlotName, SlotKind] = SLOTS
+    # Where the rules' functions ask what is up: geocentric ITRF, m.
+    site: tuple[float, float, float] = (OVRO_LWA.x, OVRO_LWA.y, OVRO_LWA.z)
     # Sources that are waited for from the start, each with what differs from `EXPECTED`.
     sources: dict[SourceName, Expectation] = Field({})
     max_body_bytes: int = Field(16 * 2**20, gt=0)  # GCN's largest message is 4 MiB
@@ -61,6 +65,13 @@ class RelaySettings(Settings, table="relay"):
         if taken := sorted(RESERVED & slots.keys()):
             raise ValueError(f"the relay has paths of its own named {', '.join(taken)}")
         return slots
+
+    @field_validator("site")
+    @classmethod
+    def _is_on_earth(cls, site: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not 6.3e6 < math.hypot(*site) < 6.4e6:
+            raise ValueError("must be geocentric x, y and z in m, of a place on the Earth")
+        return site
 
     @property
     def commanded(self) -> frozenset[str]:
