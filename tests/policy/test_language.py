@@ -121,19 +121,31 @@ def test_a_reason_shows_what_its_names_stood_for():
     [
         (rule(when="frb.dm > "), r"f\.toml:4: frb\.dm >: syntax error"),
         (rule(when="frb.dm"), "float.*boolean is wanted"),
-        (rule(slot="chime"), "slot 'chime' takes no commands"),
+        (rule(slot="chime"), r"f\.toml:6: slot 'chime' takes no commands"),
         (rule(deadline="frb.dm"), "datetime is wanted"),
         (rule(args="args.ra = 'localization.rah'"), r"f\.toml:9: localization\.rah"),
-        (rule() + rule(), "two rules are named 'one'"),
+        (rule() + rule(), r"f\.toml:12: two rules are named 'one'"),
         ("rule = 3", "rule: .*list"),
-        ("[[rule]]\nname='x'\nwhen=[]\nthen=[]", r"rule\.0\.when"),
-        (rule() + "\nextra = 1", r"rule\.0\.then\.0\.extra"),
-        ("not toml", "f.toml: "),
+        ("[[rule]]\nname='x'\nwhen=[]\nthen=[]", r"f\.toml:1: rule\.0\.when"),
+        (rule() + "\nextra = 1", r"f\.toml:11: rule\.0\.then\.0\.extra"),
+        ("not toml", r"f\.toml:1: .*column 5"),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused_and_the_place_named(text, reason):
     with pytest.raises(PolicyError, match=reason):
         parse(text, frozenset({"lwa"}), "f.toml")
+
+
+def test_all_that_is_wrong_is_said_at_once_each_with_its_line():
+    first = rule(when="frb.dmm > 1", slot="chime")
+    second = rule(args="args.ra = 'localization.rah'\nargs.dec = ''").replace('"one"', '"two"')
+    with pytest.raises(PolicyError) as refused:
+        parse(first + second, frozenset({"lwa"}), "f.toml")
+    assert [error.split(":")[1] for error in refused.value.errors] == ["4", "6", "18", "19"]
+    assert "f.toml:4: frb.dmm > 1" in str(refused.value)
+    with pytest.raises(PolicyError) as refused:
+        parse(first + "x = 1\n" + second + "y = 1\n", frozenset({"lwa"}), "f.toml")
+    assert [error.split(":")[1] for error in refused.value.errors] == ["10", "21"]
 
 
 def test_a_policy_file_that_is_not_there_is_named(tmp_path):

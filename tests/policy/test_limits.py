@@ -131,6 +131,7 @@ def test_limits_of_other_rules_and_slots_are_not_its():
         ("unless = ['localization.ra']", "", "boolean is wanted"),
         ("on_update = 'again'", "", "on_update"),
         ("", "cooldown_s = 0", "cooldown_s"),
+        ("", "cooldown_s = 86401", "cooldown_s"),
         ("", "per_day = 0", "per_day"),
         ("", "per_day = 1.5", "per_day"),
         ("", "priority = 'high'", "priority"),

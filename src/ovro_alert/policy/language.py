@@ -109,6 +109,8 @@ class Expression:
 
     def __init__(self, text: str, wanted: Any = None) -> None:
         self.text = " ".join(text.split())
+        if not self.text:
+            raise ExpressionError("an empty expression")
         self._rule = self._compile(self.text)
         found = self._rule.statement.expression.result_type
         if wanted is not None and found != wanted:

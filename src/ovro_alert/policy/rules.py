@@ -1,7 +1,9 @@
 """The policy file: rules as data, read and checked whole before any of it is in force."""
 
 import hashlib
+import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -14,10 +16,15 @@ from rule_engine import DataType
 from ovro_alert.policy.language import Expression, ExpressionError
 
 DEFAULT = "policy.toml"
+LONGEST_COOLDOWN_S = 86400.0  # what rules have used of their limits is counted over a day
 
 
 class PolicyError(ValueError):
-    """A policy that cannot be put in force: the file, the place in it, and why."""
+    """A policy that cannot be put in force: of each of its `errors` the file, the place in it, and why."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__("; ".join(errors))
+        self.errors = tuple(errors)
 
 
 class _Row(BaseModel):
@@ -37,7 +44,7 @@ class _ThenRow(_Row):
     deadline: str
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     approval: bool = False
-    cooldown_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    cooldown_s: Annotated[float, Field(gt=0, le=LONGEST_COOLDOWN_S)] | None = None
     per_day: Annotated[int, Field(gt=0)] | None = None
     args: dict[str, str | float | int | bool] = {}
 
@@ -79,6 +86,7 @@ class Rule:
     when: tuple[Expression, ...]
     unless: tuple[Expression, ...]
     then: tuple[Then, ...]
+    line: int  # of the file, where it begins
 
 
 @dataclass(frozen=True)
@@ -100,68 +108,111 @@ def load(path: Path | None, slots: frozenset[str]) -> Policy:
     """Reads a policy file, or the one that comes with ovro-alert where `path` is None.
 
     Raises
-        PolicyError: naming the file and the line or the field.
+        PolicyError: naming the file and the line of each fault.
     """
     file = resources.files(__package__).joinpath(DEFAULT) if path is None else path
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{file}: {error}") from error
+        raise PolicyError([f"{file}: {error}"]) from error
     return parse(text, slots, str(file))
 
 
 def parse(text: str, slots: frozenset[str], name: str = DEFAULT) -> Policy:
     """The policy in a TOML text; `slots` are those that a command may go to. Raises PolicyError."""
+    places = _Places(text, name)
     try:
         rows = _File.model_validate(tomllib.loads(text)).rule
     except tomllib.TOMLDecodeError as error:
-        raise PolicyError(f"{name}: {error}") from error
+        raise PolicyError([places.of_toml(str(error))]) from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise PolicyError(f"{name}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        found = error.errors(include_url=False, include_input=False)
+        raise PolicyError([places.of_field(one["loc"], one["msg"]) for one in found]) from error
+    reader = _Reader(slots, places)
+    rules = tuple(reader.rule(n, row) for n, row in enumerate(rows))
+    names = [row.name for row in rows]
+    for n, each in enumerate(names):
+        if each in names[:n]:
+            reader.wrong(n, f"two rules are named {each!r}", "name", each)
+    if reader.errors:
+        raise PolicyError(reader.errors)
+    return Policy(rules, hashlib.blake2b(text.encode(), digest_size=8).hexdigest())
 
-    def line(wanted: str) -> str:
-        """The place of an expression: TOML's reader keeps no lines, so it is looked for."""
-        found = (n for n, row in enumerate(text.splitlines(), 1) if wanted.strip().splitlines()[0] in row)
-        return f"{name}:{next(found, '?')}"
 
-    def expression(written: str, wanted: Any = None) -> Expression:
-        if not written.strip():
-            raise PolicyError(f"{name}: an empty expression")
-        try:
-            return Expression(written, wanted)
-        except ExpressionError as error:
-            raise PolicyError(f"{line(written)}: {error}") from error
+class _Places:
+    """Where things stand in a file. TOML's reader keeps no lines, so they are looked for."""
 
-    def then(row: _ThenRow) -> Then:
-        if row.slot not in slots:
-            raise PolicyError(f"{name}: slot {row.slot!r} takes no commands (those that do: {sorted(slots)})")
-        args = {key: expression(arg) if isinstance(arg, str) else arg for key, arg in row.args.items()}
+    def __init__(self, text: str, name: str) -> None:
+        self._name = name
+        self._rows = text.split("\n")
+        self._begins = [n for n, row in enumerate(self._rows, 1) if re.match(r"\s*\[\[\s*rule\s*\]\]", row)]
+
+    def rule(self, n: int) -> int:
+        """The line where the nth rule begins; 1 where they are not written one by one."""
+        return self._begins[n] if n < len(self._begins) else 1
+
+    def of(self, n: int, *wanted: str) -> str:
+        """The place of the row of the nth rule that has all of the wanted; else of the rule."""
+        begin = self.rule(n)
+        end = self._begins[n + 1] if n + 1 < len(self._begins) else None
+        rows = enumerate(self._rows[begin - 1 : end and end - 1], begin)
+        found = (line for line, row in rows if all(one in row for one in wanted))
+        return f"{self._name}:{next(found, begin)}"
+
+    def of_field(self, loc: Sequence[str | int], why: str) -> str:
+        """What is said of a field that cannot be."""
+        said = f"{'.'.join(map(str, loc))}: {why}"
+        if len(loc) > 1 and isinstance(loc[1], int):
+            return f"{self.of(loc[1], f'{loc[-1]} =')}: {said}"
+        return f"{self._name}: {said}"
+
+    def of_toml(self, why: str) -> str:
+        """What TOML's reader says, which has the line at its end."""
+        found = re.fullmatch(r"(.*) \(at line (\d+), (column \d+)\)", why)
+        return f"{self._name}:{found[2]}: {found[1]} ({found[3]})" if found else f"{self._name}: {why}"
+
+
+class _Reader:
+    """Makes rules of rows, and collects what is wrong with them: all is to be known at once."""
+
+    def __init__(self, slots: frozenset[str], places: _Places) -> None:
+        self.errors: list[str] = []
+        self._slots = slots
+        self._places = places
+
+    def rule(self, n: int, row: _RuleRow) -> Rule:
+        return Rule(
+            row.name,
+            row.tests,
+            row.on_update,
+            tuple(self._expression(n, condition, DataType.BOOLEAN) for condition in row.when),
+            tuple(self._expression(n, condition, DataType.BOOLEAN) for condition in row.unless),
+            tuple(self._then(n, each) for each in row.then),
+            self._places.rule(n),
+        )
+
+    def _then(self, n: int, row: _ThenRow) -> Then:
+        if row.slot not in self._slots:
+            takes = ", ".join(sorted(self._slots))
+            self.wrong(n, f"slot {row.slot!r} takes no commands (those that do: {takes})", "slot", row.slot)
         return Then(
             row.slot,
             row.command,
-            expression(row.deadline, DataType.DATETIME),
-            args,
+            self._expression(n, row.deadline, DataType.DATETIME),
+            {key: self._expression(n, arg) if isinstance(arg, str) else arg for key, arg in row.args.items()},
             row.priority,
             row.approval,
             row.cooldown_s,
             row.per_day,
         )
 
-    names = [row.name for row in rows]
-    for twice in {each for each in names if names.count(each) > 1}:
-        raise PolicyError(f"{name}: two rules are named {twice!r}")
-    return Policy(
-        tuple(
-            Rule(
-                row.name,
-                row.tests,
-                row.on_update,
-                tuple(expression(condition, DataType.BOOLEAN) for condition in row.when),
-                tuple(expression(condition, DataType.BOOLEAN) for condition in row.unless),
-                tuple(then(each) for each in row.then),
-            )
-            for row in rows
-        ),
-        hashlib.blake2b(text.encode(), digest_size=8).hexdigest(),
-    )
+    def _expression(self, n: int, written: str, wanted: Any = None) -> Expression:
+        try:
+            return Expression(written, wanted)
+        except ExpressionError as error:
+            self.wrong(n, str(error), written.strip().split("\n", 1)[0] or "''")
+            return Expression("true")  # in a policy that nobody is given
+
+    def wrong(self, n: int, why: str, *wanted: str) -> None:
+        """Notes what is wrong in the nth rule, where all of the wanted stand in one row."""
+        self.errors.append(f"{self._places.of(n, *wanted)}: {why}")
