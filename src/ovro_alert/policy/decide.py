@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Command, State, may_step, to_mjd
-from ovro_alert.policy.functions import OVRO, Missing, Scope, World
-from ovro_alert.policy.language import ExpressionError
+from ovro_alert.policy.functions import OVRO, Scope, World
+from ovro_alert.policy.language import NO_VALUE
 from ovro_alert.policy.rules import OnUpdate, Policy, Rule, Then
 
 RETRACTION = "retraction"
@@ -114,9 +114,7 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
             said = ", ".join(command.name for command in before)
             return no(*reasons, f"this rule has already acted on this event: {said}")
         asked = [_ask(then, rule, scope, history, before) for then in rule.then]
-    except Missing as missing:
-        return Decision(rule.name, Verdict.ERROR, (*reasons, str(missing)))
-    except (ExpressionError, ValueError, OverflowError) as error:
+    except NO_VALUE as error:
         return Decision(rule.name, Verdict.ERROR, (*reasons, str(error)))
     commands = tuple(one.command for one in asked if one.command)
     cancels = tuple(dict.fromkeys(id for one in asked for id in one.cancels))

@@ -19,9 +19,11 @@ from pydantic import AwareDatetime, BaseModel
 from rule_engine.errors import EngineError, RuleSyntaxError
 
 from ovro_alert.alert import Alert
-from ovro_alert.policy.functions import FUNCTIONS, Missing, Scope
+from ovro_alert.policy import functions, sky_functions
+from ovro_alert.policy.functions import Missing, Scope
 
 DataType = rule_engine.DataType
+FUNCTIONS = functions.FUNCTIONS | sky_functions.FUNCTIONS
 # A name with its parts, or a string that stands by itself and is passed over.
 NAME = re.compile(r'(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)|"[^"]*"')
 WORDS = frozenset({"true", "false", "null", "now", "and", "or", "not", "in"})
@@ -30,6 +32,9 @@ WORDS = frozenset({"true", "false", "null", "now", "and", "or", "not", "in"})
 class ExpressionError(ValueError):
     """An expression that cannot be used: its text and why."""
 
+
+# What an expression raises that has no value on some alert.
+NO_VALUE = (Missing, ValueError, OverflowError)
 
 SCALARS = {str: DataType.STRING, float: DataType.FLOAT, int: DataType.FLOAT, bool: DataType.BOOLEAN}
 
@@ -115,7 +120,9 @@ class Expression:
         found = self._rule.statement.expression.result_type
         if wanted is not None and found != wanted:
             raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wanted.name.lower()} is wanted")
-        names = dict.fromkeys(name for name in NAME.findall(self.text) if name and name not in WORDS)
+        words = dict.fromkeys(name for name in NAME.findall(self.text) if name)
+        self.uses = frozenset(re.match(r"\w+", word)[0] for word in words)  # type: ignore[index]
+        names = [word for word in words if word not in WORDS]
         self._names = [(name, self._compile(name)) for name in names if name not in FUNCTIONS]
 
     @staticmethod
@@ -150,7 +157,7 @@ class Expression:
         try:
             value = self._rule.evaluate(scope)
         except (EngineError, ArithmeticError) as error:
-            left_out = [name for name, value in self._named(scope) if value is None]
+            left_out = [name for name, value in self.named(scope) if value is None]
             if left_out:
                 raise Missing(left_out[0]) from error
             raise ExpressionError(f"{self.text}: {_said(error)}") from error
@@ -160,26 +167,27 @@ class Expression:
 
     def with_values(self, scope: Scope) -> str:
         """The text with what its names stand for: `frb.dm >= 100 (frb.dm = 349.2)`."""
-        shown = [f"{name} = {_shown(value)}" for name, value in self._named(scope)]
-        return f"{self.text} ({', '.join(shown)})" if shown else self.text
+        values = [f"{name} = {shown(value)}" for name, value in self.named(scope)]
+        return f"{self.text} ({', '.join(values)})" if values else self.text
 
-    def _named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
+    def named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
         """Each name in the expression, and its value in this alert; None where it is left out."""
         for name, rule in self._names:
-            shown = f"{name} ="
-            if shown not in scope.known:
+            key = f"{name} ="
+            if key not in scope.known:
                 try:
-                    scope.known[shown] = _plain(rule.evaluate(scope))
+                    scope.known[key] = _plain(rule.evaluate(scope))
                 except EngineError:
-                    scope.known[shown] = None
-            yield name.replace("&", ""), scope.known[shown]
+                    scope.known[key] = None
+            yield name.replace("&", ""), scope.known[key]
 
 
 def _said(error: Exception) -> str:
     return str(getattr(error, "message", None) or error)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as people read it in a reason."""
     if value is None:
         return "not given"
     if isinstance(value, float):
