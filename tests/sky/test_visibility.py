@@ -5,13 +5,21 @@ from datetime import UTC, datetime, timedelta
 
 import astropy.units as u
 import pytest
-from astropy.coordinates import AltAz, EarthLocation, SkyCoord, get_body
+from astropy.coordinates import AltAz, EarthLocation, HADec, SkyCoord, get_body
 from astropy.time import Time
 from astropy.utils import iers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ovro_alert.sky.visibility import OVRO_LWA, Site, altitude, moon_distance, seconds_up, sun_distance
+from ovro_alert.sky.visibility import (
+    OVRO_LWA,
+    Site,
+    altitude,
+    hour_angle,
+    moon_distance,
+    seconds_up,
+    sun_distance,
+)
 
 SITES = [
     OVRO_LWA,
@@ -39,6 +47,16 @@ def test_altitudes_are_astropys(direction, moment, site):
     star, time, place = by_astropy(direction, moment, site)
     expected = star.transform_to(AltAz(obstime=time, location=place)).alt.deg
     assert altitude(*direction, moment, site) == pytest.approx(expected, abs=0.02)
+
+
+@given(directions, moments, st.sampled_from(SITES))
+@settings(max_examples=60, deadline=None)
+def test_hour_angles_are_astropys(direction, moment, site):
+    star, time, place = by_astropy(direction, moment, site)
+    expected = star.transform_to(HADec(obstime=time, location=place)).ha.deg
+    apart = math.remainder(hour_angle(*direction, moment, site) - expected, 360)
+    assert abs(apart) * math.cos(math.radians(direction[1])) < 0.02
+    assert -180 <= hour_angle(*direction, moment, site) <= 180
 
 
 @given(directions, moments, st.sampled_from(SITES))

@@ -41,6 +41,10 @@ class Scope:
     known: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
+# By name: what makes the function for a scope, the type of its value, the types of its arguments.
+Functions = dict[str, tuple[Callable[[Scope], Callable[..., Any]], Any, tuple[Any, ...]]]
+
+
 def _arrival(scope: Scope) -> Callable[[Decimal], datetime]:
     """arrival(mhz): when the burst sweeps past a frequency, from its DM and its time at a reference."""
 
@@ -75,7 +79,7 @@ def _mjd(_: Scope) -> Callable[[datetime], float]:
     return to_mjd
 
 
-FUNCTIONS: dict[str, tuple[Callable[[Scope], Callable[..., Any]], Any, tuple[Any, ...]]] = {
+FUNCTIONS: Functions = {
     "arrival": (_arrival, DataType.DATETIME, (DataType.FLOAT,)),
     "delay": (_delay, DataType.FLOAT, (DataType.FLOAT, DataType.FLOAT, DataType.FLOAT)),
     "until": (_until, DataType.FLOAT, (DataType.DATETIME,)),

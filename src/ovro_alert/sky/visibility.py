@@ -50,8 +50,7 @@ def seconds_up(ra: float, dec: float, moment: datetime, lowest: float = 0.0, sit
 
     0 where it is below, infinity where it never sets.
     """
-    to_earth = _to_earth(moment)
-    star, up = to_earth @ unit(ra, dec), site.up
+    star, up = to_earth(moment) @ unit(ra, dec), site.up
     if _dot(star, up) <= math.sin(math.radians(lowest)):
         return 0.0
     # sin(altitude) = sin δ sin φ + cos δ cos φ cos H, of the equator of the moment.
@@ -59,9 +58,17 @@ def seconds_up(ra: float, dec: float, moment: datetime, lowest: float = 0.0, sit
     cosine = (math.sin(math.radians(lowest)) - level) / swing if swing else -math.inf
     if cosine <= -1:
         return math.inf
-    hour_angle = math.atan2(up[1], up[0]) - math.atan2(star[1], star[0])
-    turn = (math.acos(cosine) - hour_angle) % (2 * math.pi)
+    turn = (math.acos(cosine) - _hour_angle(star, up)) % (2 * math.pi)
     return turn / (2 * math.pi) * SIDEREAL_DAY_S
+
+
+def hour_angle(ra: float, dec: float, moment: datetime, site: Site = OVRO_LWA) -> float:
+    """How far (deg, -180 to 180) a direction (ICRS, deg) is past a site's meridian at an aware moment.
+
+    Of the equator of the moment, whose right ascensions depend on `dec`, too: 0.3° after 26 years at 60°.
+    """
+    turn = _hour_angle(to_earth(moment) @ unit(ra, dec), site.up)
+    return math.degrees(math.remainder(turn, 2 * math.pi))
 
 
 def sun_distance(ra: float, dec: float, moment: datetime) -> float:
@@ -73,7 +80,7 @@ def sun_distance(ra: float, dec: float, moment: datetime) -> float:
 def moon_distance(ra: float, dec: float, moment: datetime, site: Site = OVRO_LWA) -> float:
     """The angle (deg) between an ICRS direction (deg) and the Moon as seen from a site at an aware moment."""
     moon = np.asarray(erfa.moon98(*_julian(moment))["p"]) * AU_M
-    here = _to_earth(moment).T @ np.array([site.x, site.y, site.z])
+    here = to_earth(moment).T @ np.array([site.x, site.y, site.z])
     return separation(unit(ra, dec), moon - here)
 
 
@@ -82,8 +89,14 @@ def zenith(moment: datetime, site: Site = OVRO_LWA) -> Vector:
 
     An altitude's sine is its product with a direction, or with as many as a sky map has pixels.
     """
-    found: Vector = _to_earth(moment).T @ site.up
+    found: Vector = to_earth(moment).T @ site.up
     return found
+
+
+def to_earth(moment: datetime) -> Vector:
+    """The matrix from ICRS to the turning Earth (IAU 2000B: 1 mas) at an aware moment."""
+    matrix: Vector = erfa.c2t00b(*_julian(moment), *_utc(moment), 0.0, 0.0)
+    return matrix
 
 
 def unit(ra: float, dec: float) -> Vector:
@@ -102,14 +115,13 @@ def _unit(longitude: float, latitude: float) -> Vector:
     return np.array([math.cos(high) * math.cos(round_), math.cos(high) * math.sin(round_), math.sin(high)])
 
 
+def _hour_angle(star: Vector, up: Vector) -> float:
+    """The same (rad) of terrestrial vectors, of any turn."""
+    return math.atan2(up[1], up[0]) - math.atan2(star[1], star[0])
+
+
 def _dot(one: Vector, other: Vector) -> float:
     return max(-1.0, min(1.0, float(one @ other)))
-
-
-def _to_earth(moment: datetime) -> Vector:
-    """The matrix from ICRS to the turning Earth (IAU 2000B: 1 mas)."""
-    matrix: Vector = erfa.c2t00b(*_julian(moment), *_utc(moment), 0.0, 0.0)
-    return matrix
 
 
 def _utc(moment: datetime) -> tuple[float, float]:
