@@ -55,6 +55,12 @@ def keys(context: typer.Context) -> None:
     _load("ovro_alert.keys_cli", "relay").app(context.args, prog_name="ovro-alert keys")
 
 
+@app.command(context_settings=GROUP)
+def policy(context: typer.Context) -> None:
+    """Checks rules, says why they do what they do, and tries them on what has come before."""
+    _load("ovro_alert.policy_cli", "relay").app(context.args, prog_name="ovro-alert policy")
+
+
 app.command()(status)
 
 
