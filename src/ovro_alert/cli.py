@@ -38,6 +38,12 @@ def demo(
 
 
 @app.command(context_settings=GROUP)
+def catalogue(context: typer.Context) -> None:
+    """Imports, lists and removes catalogues of known sources."""
+    _load("ovro_alert.catalogue_cli", "relay").app(context.args, prog_name="ovro-alert catalogue")
+
+
+@app.command(context_settings=GROUP)
 def db(context: typer.Context) -> None:
     """Upgrades the log's database, says how it is, and lets go of what is old."""
     _load("ovro_alert.db_cli", "relay").app(context.args, prog_name="ovro-alert db")

@@ -1,6 +1,5 @@
 """`ovro-alert keys`: who may speak with the relay, on the database of its settings, even while it runs."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeVar
@@ -12,7 +11,8 @@ from ovro_alert.relay.rights import Verb, parse_scope
 from ovro_alert.relay.settings import load_settings
 from ovro_alert.span import parse_moment, parse_span
 from ovro_alert.store import keys
-from ovro_alert.store.log import Log, Transaction, Unavailable, utc_now
+from ovro_alert.store.log import Transaction, Unavailable, utc_now
+from ovro_alert.store.once import write_once
 from ovro_alert.table import table
 
 T = TypeVar("T")
@@ -59,15 +59,9 @@ def _id(text: str) -> str:
 def _write(job: Callable[[Transaction], T]) -> T:
     """Runs a job on the log's database."""
     try:
-        log = Log(load_settings().database_url, lambda _: None)
-    except (ValueError, SQLAlchemyError) as error:
+        return write_once(load_settings().database_url, job)
+    except (keys.Unknown, Unavailable, ValueError, SQLAlchemyError) as error:
         _fail(error)
-    try:
-        return asyncio.run(log.write(job))
-    except (keys.Unknown, Unavailable) as error:
-        _fail(error)
-    finally:
-        log.close()
 
 
 def _show(key: keys.Key, token: str) -> None:

@@ -34,7 +34,7 @@ ROWS = {
         | {
             "alert_type": "initial",
             "summary": "a line",
-            "body": {"name": "S1"},
+            "body": {"name": "S1", "event_time": "2026-01-02T03:04:05Z"},
             "transport": {"via": "kafka"},
         }
         | {"arrived_at": None, "received_at": AT, "logged_at": AT}
@@ -74,6 +74,10 @@ ROWS = {
         {"source": "igwn.gwalert", "watched_at": AT, "reported_at": AT, "transport": "kafka", "reporter": "a"}
         | {"connected": True, "since": AT, "trouble": "", "heard_at": AT, "expected_at": None}
         | {"behind": 3, "waiting": None, "deaf_at": AT}
+    ],
+    "known_sources": [
+        {"n": 1, "catalogue": "mine", "name": "FRB A", "ra": 1.5, "dec": -2.5, "dm": None, "error_deg": 0.1}
+        | {"repeats": True, "imported_at": AT}
     ],
 }
 

@@ -114,6 +114,7 @@ def _row(new: NewAlert, now: datetime) -> dict[str, Any]:
         "arrived_at": arrival.arrived_at,
         "received_at": arrival.received_at,
         "logged_at": now,
+        "event_time": alert.event_time,
     }
 
 

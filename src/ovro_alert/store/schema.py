@@ -93,6 +93,7 @@ alerts = Table(
     Column("arrived_at", Moment),  # at the receiver
     Column("received_at", Moment, nullable=False),  # at the relay
     Column("logged_at", Moment, nullable=False),
+    Column("event_time", Moment, index=True),  # when the thing happened
 )
 
 # Apart from the alerts: a sky map of a megabyte must not be read to list a name.
@@ -211,4 +212,19 @@ sources = Table(
     Column("behind", BigInteger),
     Column("waiting", BigInteger),
     Column("deaf_at", Moment),  # when people were told that it is deaf
+)
+
+# Sources of bursts that are known, as catalogues have them; a repeater's bursts may be rows of their own.
+known_sources = Table(
+    "known_sources",
+    metadata,
+    Column("n", Serial, primary_key=True),
+    Column("catalogue", String(100), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("ra", Float(53), nullable=False),
+    Column("dec", Float(53), nullable=False),
+    Column("dm", Float(53)),
+    Column("error_deg", Float(53)),
+    Column("repeats", Boolean, nullable=False),
+    Column("imported_at", Moment, nullable=False),
 )
