@@ -120,7 +120,7 @@ def replayed_json(said: Replayed) -> JSON:
 
 def tally(over: Tally) -> Iterator[str]:
     """What each rule comes to, in a table."""
-    yield f"{over.alerts} alerts"
+    yield f"alerts: {over.alerts:,}"
     rows = [("rule", *(f"{kind} {kind.name.lower()}" for kind in Kind), "errors")]
     for rule, count in over.rules.items():
         rows.append((rule, *(str(count.commands[kind]) for kind in Kind), str(count.errors)))
