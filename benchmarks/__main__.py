@@ -5,7 +5,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import followers, growth, hops, postgres, slots
+from benchmarks import followers, growth, hops, postgres, replay, slots
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
         ("A log of a million commands beside one of a thousand", growth.measure),
         ("PostgreSQL with many workers", postgres.measure),
         ("An alert's way to the client that waits for its command", hops.measure),
+        ("A policy replayed over the log, beside reading the messages alone", replay.measure),
     ):
         print(f"\n{title}", flush=True)
         with tempfile.TemporaryDirectory() as directory:
