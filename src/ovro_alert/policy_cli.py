@@ -104,7 +104,7 @@ def check(
     settings = load_settings()
     policy = _policy(settings, file)
     name = file or settings.policy or rules.DEFAULT
-    _echo([f"{name}: {len(policy.rules)} rules ({policy.digest})", *text.sends(policy)])
+    _echo([f"{name}, digest {policy.digest}", "", *text.sends(policy)])
     for rule, doubt in doubts(policy):
         typer.echo(f"{name}:{rule.line}: warning: {rule.name}: {doubt}", err=True)
 
