@@ -74,6 +74,41 @@ def decide(
     return [_retract(history), *applied] if is_left else applied
 
 
+def reconsider(
+    policy: Policy, alerts: Sequence[Alert], history: History, now: datetime, world: World
+) -> list[tuple[Alert, Decision]]:
+    """What the alerts of an event, the oldest first, lead to now that what others have seen has changed.
+
+    Only rules that ask for other events are asked again, and only what is new is said: what the first alert
+    for which such a rule now holds leads to; and of what waits to be cancelled where what a rule asks of
+    others holds for none of them any more. Nothing is sent a second time.
+    """
+    found = []
+    scopes = [Scope(alert, now, world) for alert in alerts]
+    for rule in (rule for rule in policy.rules if rule.asks):
+        sent = [one for one in history.sent if one.rule == rule.name]
+        if not sent:
+            applied = ((scope.alert, _apply(rule, scope.alert, history, scope)) for scope in scopes)
+            found += [one for one in applied if one[1].commands][:1]
+        elif not any(_still_holds(rule, scope) for scope in scopes):
+            waiting = [one for one in sent if _waits(one)]
+            reasons = [f"cancels {one.name}: what it asks of other events holds no more" for one in waiting]
+            cancels = tuple(one.id for one in waiting)
+            if waiting:
+                found.append((alerts[-1], Decision(rule.name, Verdict.NO, tuple(reasons), cancels=cancels)))
+    return found
+
+
+def _still_holds(rule: Rule, scope: Scope) -> bool:
+    """Whether what a rule asks of other events is so; what else has changed since is not asked."""
+    try:
+        return all(one.value(scope) for one in rule.when if one.asks) and not any(
+            one.value(scope) for one in rule.unless if one.asks
+        )
+    except NO_VALUE:
+        return False
+
+
 def _waits(command: Sent) -> bool:
     return may_step(command.state, State.CANCELLED)
 

@@ -1,6 +1,6 @@
 """The functions of the rules' language, each given the alert and the clock that it is asked over."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,8 +10,14 @@ from rule_engine import DataType
 
 from ovro_alert.alert import Alert
 from ovro_alert.command import to_mjd
+from ovro_alert.sky import ring
+from ovro_alert.sky.catalogue import Catalogue
+from ovro_alert.sky.coincidence import Rate
 from ovro_alert.sky.dispersion import dispersion_delay
+from ovro_alert.sky.overlap import OnMap
 from ovro_alert.sky.visibility import OVRO_LWA, Site
+
+NOTHING_KNOWN = Catalogue()
 
 
 class Missing(Exception):
@@ -22,10 +28,29 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
-class World:
-    """What is known besides an alert and its event: where the telescopes stand."""
+class Other:
+    """Another event, and its alerts, the newest first."""
 
-    site: Site = OVRO_LWA
+    event_id: str
+    alerts: tuple[Alert, ...]
+
+
+def map_of(alert: Alert) -> OnMap | None:
+    """The sky map of an alert that has it at hand."""
+    whole = alert.gw and alert.gw.skymap and alert.gw.skymap.whole
+    return OnMap(whole) if whole else None
+
+
+@dataclass(frozen=True)
+class World:
+    """What is known besides an alert and its event."""
+
+    site: Site = OVRO_LWA  # where the telescopes stand
+    catalogue: Catalogue = NOTHING_KNOWN
+    ring_s: float = ring.LENGTH_S  # of the voltage buffer
+    rates: Mapping[str, Rate] = field(default_factory=dict)  # by who speaks
+    others: tuple[Other, ...] = ()  # at about the time of the alert, as far as the policy asks for them
+    map_of: Callable[[Alert], OnMap | None] = map_of
 
 
 OVRO = World()

@@ -19,11 +19,25 @@ from pydantic import AwareDatetime, BaseModel
 from rule_engine.errors import EngineError, RuleSyntaxError
 
 from ovro_alert.alert import Alert
-from ovro_alert.policy import functions, sky_functions
+from ovro_alert.policy import (
+    event_functions,
+    functions,
+    map_functions,
+    ring_functions,
+    sky_functions,
+    source_functions,
+)
 from ovro_alert.policy.functions import Missing, Scope
 
 DataType = rule_engine.DataType
-FUNCTIONS = functions.FUNCTIONS | sky_functions.FUNCTIONS
+FUNCTIONS = (
+    functions.FUNCTIONS
+    | sky_functions.FUNCTIONS
+    | map_functions.FUNCTIONS
+    | event_functions.FUNCTIONS
+    | source_functions.FUNCTIONS
+    | ring_functions.FUNCTIONS
+)
 # A name with its parts, or a string that stands by itself and is passed over.
 NAME = re.compile(r'(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)|"[^"]*"')
 WORDS = frozenset({"true", "false", "null", "now", "and", "or", "not", "in"})
@@ -84,7 +98,12 @@ CONTEXT = rule_engine.Context(
         _types(Alert)
         | {"now": DataType.DATETIME}
         | {
-            name: DataType.FUNCTION(name, return_type=result, argument_types=arguments)
+            name: DataType.FUNCTION(
+                name,
+                return_type=result,
+                argument_types=arguments,
+                minimum_arguments=event_functions.LEAST_ARGUMENTS.get(name, len(arguments)),
+            )
             for name, (_, result, arguments) in FUNCTIONS.items()
         }
     ),
@@ -122,8 +141,13 @@ class Expression:
             raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wanted.name.lower()} is wanted")
         words = dict.fromkeys(name for name in NAME.findall(self.text) if name)
         self.uses = frozenset(re.match(r"\w+", word)[0] for word in words)  # type: ignore[index]
+        try:
+            self.asks = frozenset(event_functions.asked(self.text))
+        except ValueError as error:
+            raise ExpressionError(f"{self.text}: {error}") from error
         names = [word for word in words if word not in WORDS]
-        self._names = [(name, self._compile(name)) for name in names if name not in FUNCTIONS]
+        names = [name for name in names if name not in FUNCTIONS] + event_functions.calls(self.text)
+        self._names = [(name, self._compile(name)) for name in names]
 
     @staticmethod
     def _compile(text: str) -> rule_engine.Rule:
@@ -157,6 +181,9 @@ class Expression:
         try:
             value = self._rule.evaluate(scope)
         except (EngineError, ArithmeticError) as error:
+            of_function = getattr(error, "error", None)
+            if isinstance(of_function, Missing):
+                raise of_function from error
             left_out = [name for name, value in self.named(scope) if value is None]
             if left_out:
                 raise Missing(left_out[0]) from error
@@ -183,7 +210,8 @@ class Expression:
 
 
 def _said(error: Exception) -> str:
-    return str(getattr(error, "message", None) or error)
+    """What is wrong, and of a function that failed, why it did."""
+    return str(getattr(error, "error", None) or getattr(error, "message", None) or error)
 
 
 def shown(value: Any) -> str:

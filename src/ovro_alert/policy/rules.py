@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rule_engine import DataType
 
+from ovro_alert.policy.event_functions import Asked
 from ovro_alert.policy.language import Expression, ExpressionError
 
 DEFAULT = "policy.toml"
@@ -88,6 +90,13 @@ class Rule:
     then: tuple[Then, ...]
     line: int  # of the file, where it begins
 
+    @cached_property
+    def asks(self) -> frozenset[Asked]:
+        """What its expressions ask of other events."""
+        args = (arg for then in self.then for arg in then.args.values() if isinstance(arg, Expression))
+        deadlines = (then.deadline for then in self.then)
+        return frozenset().union(*(one.asks for one in (*self.when, *self.unless, *deadlines, *args)))
+
 
 @dataclass(frozen=True)
 class Policy:
@@ -102,6 +111,16 @@ class Policy:
         return frozenset(
             rule.name for rule in self.rules if any(then.cooldown_s or then.per_day for then in rule.then)
         )
+
+    @cached_property
+    def asks_for(self) -> frozenset[str]:
+        """Whose other events its rules ask for; none where nobody has to look for any."""
+        return frozenset(asked.speaker for rule in self.rules for asked in rule.asks)
+
+    @cached_property
+    def within_s(self) -> float:
+        """How far in time those may be from an alert."""
+        return max((asked.seconds for rule in self.rules for asked in rule.asks), default=0.0)
 
 
 def load(path: Path | None, slots: frozenset[str]) -> Policy:

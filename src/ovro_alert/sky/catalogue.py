@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,11 @@ class Catalogue:
         self.sources = tuple(sources)
         self._at = np.array([unit(one.ra, one.dec) for one in self.sources]).reshape(-1, 3)
         self._dm = np.array([math.nan if one.dm is None else one.dm for one in self.sources])
+
+    @cached_property
+    def repeaters(self) -> "Catalogue":
+        """Those of them that are known to repeat."""
+        return Catalogue([one for one in self.sources if one.repeats])
 
     def nearest(
         self, ra: float, dec: float, radius_deg: float, dm: float | None, dm_range: float
