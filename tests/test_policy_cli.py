@@ -377,9 +377,11 @@ def test_a_replay_leaves_the_log_as_it_is(policy, place):
     assert (place / "log.sqlite").read_bytes() == before
 
 
-def test_what_was_written_to_a_terminal_is_not_obeyed(policy, tmp_path):
+def test_what_was_written_to_a_terminal_is_not_obeyed(policy, changed, tmp_path):
     request = json.loads(raw("flarescope-request")) | {"name": "AD Leo\x1b[2J\u202e"}
     (tmp_path / "request.json").write_text(json.dumps(request))
-    said = policy("explain", tmp_path / "request.json")
+    asks = changed(('source == "ligo"', 'name != ""'))
+    said = policy("explain", tmp_path / "request.json", "--policy", asks)
+    assert 'name = "AD Leo[2J"' in said
     assert "\x1b" not in said
     assert "\u202e" not in said

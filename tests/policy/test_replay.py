@@ -157,6 +157,18 @@ def test_two_events_that_prove_to_be_one_have_one_history():
     )
 
 
+def test_that_one_of_them_was_retracted_holds_for_both():
+    first, retracted = past(0, event="e"), past(1, event="f", alert_type="retraction")
+    last = replayed([first, retracted, past(2, event="e", names=("f",), alert_type="subsequent")])[2]
+    assert "its event was retracted by a1" in last.decisions[-1].reasons
+
+
+def test_what_was_replaced_is_cancelled_and_no_more():
+    pasts = [past(0, []), past(1, [], alert_type="update"), past(2, [], alert_type="retraction")]
+    retraction = replayed(pasts, limits="approval = true")[2].decisions[0]
+    assert retraction.reasons == ("cancels /lwa powerbeam", "/lwa powerbeam is cancelled")
+
+
 @pytest.mark.parametrize(
     ("limits", "acts"),
     [
