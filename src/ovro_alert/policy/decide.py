@@ -1,5 +1,6 @@
 """(Alert, its event's history, the clock) → decisions. Pure: the relay keeps them and carries them out."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -174,6 +175,9 @@ def _ask(then: Then, rule: Rule, scope: Scope, history: History, before: Sequenc
         name: value if isinstance(value, float | int | bool) else value.value(scope)
         for name, value in then.args.items()
     }
+    for name, value in args.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{what}: args.{name} is {value}, which is no number")
     deadline = then.deadline.moment_or_value(scope)
     margin = deadline - scope.now
     if margin <= timedelta(0):

@@ -1,5 +1,6 @@
 """Why: each condition of each rule by itself, beside the decision that `decide` comes to."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,7 +54,7 @@ def _conditions(rule: Rule, scope: Scope) -> Iterator[Condition]:
         for expression in expressions:
             value, why = _value(expression.text, scope)
             names = dict(expression.named(scope))
-            names |= {call: _value(call, scope)[0] for call in _calls(expression.text)}
+            names |= {call: _given(call, scope) for call in _calls(expression.text)}
             yield Condition(of, expression.text, value, why, names)
 
 
@@ -63,6 +64,12 @@ def _value(text: str, scope: Scope) -> tuple[Any, str]:
         return Expression(text).value(scope), ""
     except NO_VALUE as error:
         return None, str(error)
+
+
+def _given(call: str, scope: Scope) -> Any:
+    """What a call gives; None where nothing."""
+    value, _ = _value(call, scope)
+    return str(value) if value in (math.inf, -math.inf) else value  # which JSON has not
 
 
 def _calls(text: str) -> Iterator[str]:

@@ -38,8 +38,12 @@ FUNCTIONS = (
     | source_functions.FUNCTIONS
     | ring_functions.FUNCTIONS
 )
-# A name with its parts, or a string that stands by itself and is passed over.
-NAME = re.compile(r'(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)|"[^"]*"')
+# A string, or what is written like one: moments, d"2026-03-04".
+STRING = r"""[a-z]?"[^"]*"|[a-z]?'[^']*'"""
+# A name with its parts; strings that stand by themselves are passed over.
+NAME = re.compile(rf'{STRING}|(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)')
+# The types of values that go into a command. UNDEFINED: only the alert will tell.
+IN_JSON = frozenset({"STRING", "FLOAT", "BOOLEAN", "DATETIME", "ARRAY", "MAPPING", "UNDEFINED"})
 WORDS = frozenset({"true", "false", "null", "now", "and", "or", "not", "in"})
 
 
@@ -108,6 +112,7 @@ CONTEXT = rule_engine.Context(
         }
     ),
     resolver=_resolve,
+    default_timezone="utc",
 )
 
 
@@ -135,10 +140,13 @@ class Expression:
         self.text = " ".join(text.split())
         if not self.text:
             raise ExpressionError("an empty expression")
+        if "$" in re.sub(STRING, "", self.text):
+            raise ExpressionError(f"{self.text}: names with $ are of another clock: the moment is `now`")
         self._rule = self._compile(self.text)
         found = self._rule.statement.expression.result_type
-        if wanted is not None and found != wanted:
-            raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wanted.name.lower()} is wanted")
+        if found != wanted if wanted else found.name not in IN_JSON:
+            wants = wanted.name.lower() if wanted else "what JSON has"
+            raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wants} is wanted")
         words = dict.fromkeys(name for name in NAME.findall(self.text) if name)
         self.uses = frozenset(re.match(r"\w+", word)[0] for word in words)  # type: ignore[index]
         try:
@@ -147,7 +155,7 @@ class Expression:
             raise ExpressionError(f"{self.text}: {error}") from error
         names = [word for word in words if word not in WORDS]
         names = [name for name in names if name not in FUNCTIONS] + event_functions.calls(self.text)
-        self._names = [(name, self._compile(name)) for name in names]
+        self._names = [(name, rule) for name in names if (rule := self._compiled_alone(name))]
 
     @staticmethod
     def _compile(text: str) -> rule_engine.Rule:
@@ -160,6 +168,14 @@ class Expression:
             raise ExpressionError(f"{text}: unknown name {error.symbol_name!r}") from error
         except EngineError as error:
             raise ExpressionError(f"{text}: {_said(error)}") from error
+
+    @classmethod
+    def _compiled_alone(cls, name: str) -> rule_engine.Rule | None:
+        """A name by itself; None of one that only a part of the expression knows: `x` in [x for x in …]."""
+        try:
+            return cls._compile(name)
+        except ExpressionError:
+            return None
 
     def value(self, scope: Scope) -> Any:
         """The value as JSON has it.
@@ -180,7 +196,7 @@ class Expression:
     def _evaluate(self, scope: Scope) -> Any:
         try:
             value = self._rule.evaluate(scope)
-        except (EngineError, ArithmeticError) as error:
+        except Exception as error:  # whatever it is: it is this rule's, on this alert
             of_function = getattr(error, "error", None)
             if isinstance(of_function, Missing):
                 raise of_function from error
