@@ -21,7 +21,7 @@ from ovro_alert.sky import fits_table
 MAX_BYTES = 32 * 2**20  # ten times the largest that is sent
 MAX_ORDER = 29  # UNIQ of 64 bits goes no finer
 MAX_DENSITY = 1e20  # sr⁻¹; all the probability in one pixel of order 29 makes 2.8e17
-MAX_MPC = 1e9  # of DISTMU and DISTSIGMA, either way; the universe ends long before
+MIN_MPC, MAX_MPC = 1e-9, 1e9  # of DISTSIGMA; the latter of DISTMU, either way. The universe ends long before
 STERADIANS = math.radians(1) ** 2  # of a square degree
 SKY_DEG2 = 4 * math.pi / STERADIANS
 
@@ -190,8 +190,8 @@ def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
 def _distances(table: fits_table.Table) -> Distances:
     """Pixels without a distance have DISTMU infinite and DISTNORM 0 in them, and NaN in some old maps."""
     mu, sigma, norm = (table.column(name).astype(np.float64) for name in ("DISTMU", "DISTSIGMA", "DISTNORM"))
-    # Not of NaN either.
-    given = (np.abs(mu) <= MAX_MPC) & (sigma > 0) & (sigma <= MAX_MPC) & (norm > 0) & (norm < math.inf)
+    known = (np.abs(mu) <= MAX_MPC) & (sigma >= MIN_MPC) & (sigma <= MAX_MPC)  # not of NaN either
+    given = known & (norm > 0) & (norm < math.inf)
     return Distances(np.where(given, mu, 0.0), np.where(given, sigma, 1.0), np.where(given, norm, 0.0))
 
 

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 POINTS, WEIGHTS = np.polynomial.legendre.leggauss(12)
 LARGEST = 0.999  # of the shares; beyond, the tails of normal curves are nothing but tails of normal curves
 TOLERANCE = 0.01  # of what is inside, and of what is outside; it is made good to the first order
+MOST = 200.0  # of the logarithm of a density a Mpc³: the sharpest curve in the finest pixel has 108
 DEEPEST = 100.0  # how far, in e-folds below the peak, a region may reach
 EPSILON = 1e-12
 LOG_NORMAL = math.log(2 * math.pi) / 2
@@ -52,13 +53,15 @@ class _Curves:
         norm = np.log(sky.density[given]) + np.log(sky.distances.norm[given])
         self._height = norm - np.log(self._sigma) - LOG_NORMAL
         # Where mu is negative, the curve is highest at distance 0.
-        self._highest = self._height - np.minimum(self._mu / self._sigma, 0) ** 2 / 2
+        highest = self._height - np.minimum(self._mu / self._sigma, 0) ** 2 / 2
+        # A norm that makes more of a pixel than it can hold is no norm: such a one is never above a threshold.
+        self._highest = np.where(highest <= MOST, highest, -math.inf)
 
     def volume_of(self, share: float) -> float:
         """By secants: the logarithm of what is outside falls nearly straight with that of the threshold."""
-        if not len(self._highest):
+        peak, wanted = float(np.max(self._highest, initial=-math.inf)), math.log1p(-share)
+        if peak == -math.inf:
             return math.inf
-        peak, wanted = float(self._highest.max()), math.log1p(-share)
         low, high = 0.0, math.inf  # e-folds below the peak, between which the threshold is
         before, left_before = 0.0, 0.0
         depth = 0.3 - 1.5 * wanted  # of a round Gaussian, within a fifth
