@@ -77,6 +77,14 @@ def test_an_update_leaves_what_has_begun_or_is_over(state):
     assert f"#7 powerbeam is {state}: left as it is" in decision.reasons[-1]
 
 
+def test_a_second_update_replaces_what_the_first_has_put_in_place():
+    replaced = sent(State.CANCELLED, 7)
+    decision = decided(alert=an_alert("update", ra=12.0), sent=(replaced, sent(State.QUEUED, 8)))
+    assert (decision.cancels, [command.args for command in decision.commands]) == ((8,), [{"ra": 12.0}])
+    begun = decided(alert=an_alert("update", ra=12.0), sent=(replaced, sent(State.RUNNING, 8)))
+    assert (begun.cancels, begun.commands) == ((), ())
+
+
 def test_an_update_that_comes_too_late_leaves_what_waits():
     late = an_alert("update", event_time=NOW - timedelta(seconds=642))
     decision = decided(alert=late, sent=(sent(State.QUEUED),))

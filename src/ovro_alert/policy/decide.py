@@ -169,7 +169,10 @@ class _Asked(NamedTuple):
 def _ask(then: Then, rule: Rule, scope: Scope, history: History, before: Sequence[Sent]) -> _Asked:
     what = f"/{then.slot} {then.command}"
     mine = [one for one in before if (one.slot, one.command) == (then.slot, then.command)]
-    if begun := [f"{one.name} is {one.state}" for one in mine if not _waits(one)]:
+    waiting = [one for one in mine if _waits(one)]
+    # What waits may stand in place of what was cancelled for it: that counts no more.
+    is_past = (State.CANCELLED,) if waiting else ()
+    if begun := [f"{one.name} is {one.state}" for one in mine if not (_waits(one) or one.state in is_past)]:
         return _Asked((f"{', '.join(begun)}: left as it is",))
     args = {
         name: value if isinstance(value, float | int | bool) else value.value(scope)
@@ -196,8 +199,8 @@ def _ask(then: Then, rule: Rule, scope: Scope, history: History, before: Sequenc
         priority=then.priority,
         approval=then.approval,
     )
-    replaced = tuple(f"in place of {one.name}" for one in mine)
-    return _Asked((said, *replaced), command, tuple(one.id for one in mine))
+    replaced = tuple(f"in place of {one.name}" for one in waiting)
+    return _Asked((said, *replaced), command, tuple(one.id for one in waiting))
 
 
 def _limit(then: Then, used: Use | None, now: datetime) -> str | None:
