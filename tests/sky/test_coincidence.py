@@ -173,14 +173,14 @@ def drawn(rng, sky, count):
 @pytest.mark.parametrize("name", MAPS)
 def test_what_is_of_one_thing_overlaps_its_map_and_what_is_not_as_often_as_is_expected(rng, name, error):
     like = Localization(ra=0, dec=0, error_deg=error, containment=0.9)
-    on_map, count = OnMap(MAPS[name]), 1500
+    on_map, count = OnMap(MAPS[name]), 700
     of_one = [on_map.overlap(place) for place in measured(rng, drawn(rng, MAPS[name], count), like)]
     of_two = [on_map.overlap(place) for place in positions(directions(rng, count), like)]
     complete = np.mean([overlap.is_one for overlap in of_one])
     found = sum(overlap.is_one for overlap in of_two)
     expected = count * of_two[0].area_deg2 / SKY
     print(f"\n{name}, {error}°: {complete:.4f} found; by chance {found}, of {expected:.1f} expected")
-    assert complete >= 0.98
+    assert complete >= 0.975
     assert is_poisson(found, expected, known_to=0.15)  # as areas of a map are
     # What is of one thing is told from what is not by I_Ω: above 1 the one is likelier.
     assert np.median([overlap.integral for overlap in of_one]) > 1

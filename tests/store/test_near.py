@@ -6,7 +6,7 @@ import pytest
 
 from ovro_alert.alert import Alert, FastRadioBurst
 from ovro_alert.store import alerts, events
-from ovro_alert.store.near import near, times
+from ovro_alert.store.near import is_any_near, near, times
 
 THEN = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -30,7 +30,10 @@ def log(bench, *logged):
 
 
 def found(bench, seconds=10, speakers=None, own="own", moment=THEN):
-    return [one.alert for one in bench.read(lambda c: list(near(c, own, moment, seconds, speakers)))]
+    which = {"but": own, "speakers": speakers}
+    alerts = [one.alert for one in bench.read(lambda c: near(c, [moment], seconds, **which))]
+    assert bench.read(lambda c: is_any_near(c, moment, seconds, **which)) == bool(alerts)
+    return alerts
 
 
 def test_alerts_of_other_events_are_found_within_the_window_the_newest_first(bench):
@@ -42,6 +45,14 @@ def test_alerts_of_other_events_are_found_within_the_window_the_newest_first(ben
     assert found(bench, own="dsa-1") == [an_alert("own", 1), late]
     assert sorted(bench.read(lambda c: times(c, "dsa-1"))) == [early.event_time, update.event_time]
     assert bench.read(lambda c: times(c, "dsa-5")) == []
+
+
+def test_of_several_moments_all_between_them_is_near(bench):
+    logged = [an_alert(f"dsa-{n}", n) for n in range(-30, 31, 10)]
+    log(bench, *logged)
+    moments = [THEN - timedelta(seconds=5), THEN + timedelta(seconds=14)]
+    found = bench.read(lambda c: near(c, moments, 6))
+    assert [one.alert for one in found] == logged[2:6][::-1]
 
 
 def test_what_was_retracted_is_not(bench):

@@ -21,7 +21,6 @@ from sqlalchemy.exc import DataError
 from ovro_alert import __doc__ as PURPOSE
 from ovro_alert import systemd
 from ovro_alert.policy import rules
-from ovro_alert.policy.functions import World
 from ovro_alert.relay import alerts, batch, commands, events, following, health, slots, sources, stream
 from ovro_alert.relay.bell import Bell
 from ovro_alert.relay.body import Invalid, TooLarge, answer_invalid, answer_too_large
@@ -29,6 +28,7 @@ from ovro_alert.relay.idempotency import answer_reused
 from ovro_alert.relay.intake import Intake
 from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
+from ovro_alert.relay.known import KnownSources
 from ovro_alert.relay.metrics import Measure, Metrics
 from ovro_alert.relay.openapi import documented
 from ovro_alert.relay.policy_file import PolicyFile
@@ -36,7 +36,6 @@ from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.slots_first import SlotsFirst
 from ovro_alert.relay.state import RelayState
-from ovro_alert.sky.visibility import Site
 from ovro_alert.store import commands as command_log
 from ovro_alert.store import keys as key_log
 from ovro_alert.store import sources as source_log
@@ -67,7 +66,7 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         if settings.key is None:
             await _make_first_key(log)
         keys = KeyRing(log, clock, settings.key)
-        intake = Intake(policy, settings.slots, World(Site(*settings.site)))
+        intake = Intake(policy, settings.slots, settings.world)
         app.state.relay = RelayState(settings, intake, log, bell, clock, keys, clock())
         if settings.sources:
             await log.write(lambda tx: source_log.expect(tx, settings.sources))
@@ -75,7 +74,9 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         _let_go_when_told_to_stop(bell)
         policy_file = PolicyFile(settings.policy, settings.commanded, intake, log)
         metrics.watch(policy_file)
-        sweeper = asyncio.create_task(_sweep(app.state.relay, policy_file))
+        known_sources = KnownSources(intake, log)
+        await known_sources.look()
+        sweeper = asyncio.create_task(_sweep(app.state.relay, policy_file, known_sources))
         # What stands now stands for good: looking through all of it for garbage would hold everybody up.
         gc.collect()
         gc.freeze()
@@ -143,7 +144,7 @@ async def _make_first_key(log: Log) -> None:
         )
 
 
-async def _sweep(relay: RelayState, policy_file: PolicyFile) -> None:
+async def _sweep(relay: RelayState, policy_file: PolicyFile, known_sources: KnownSources) -> None:
     """Notices deadlines, leases and sources' silences that pass while nobody asks, and notes used keys."""
     while True:
         await asyncio.sleep(SWEEP_S)
@@ -154,6 +155,7 @@ async def _sweep(relay: RelayState, policy_file: PolicyFile) -> None:
             await sources.watch(relay)
             await relay.keys.note_used()
             await policy_file.look()
+            await known_sources.look()
         except Exception:
             logger.exception("looking for what has passed failed; it is tried again")
         systemd.notify(systemd.ALIVE)

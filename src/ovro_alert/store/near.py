@@ -1,13 +1,13 @@
-"""Alerts of other events near in time: what may be of one thing with this one."""
+"""Alerts near in time: what may be of one thing."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, bindparam, or_, select
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy import Connection, Select, bindparam, literal, or_, select
 
 from ovro_alert.alert import Alert, AlertType
 from ovro_alert.store.schema import alerts, events
@@ -24,21 +24,22 @@ NEAR = (
     .where(
         alerts.c.event_time >= bindparam("begin"),
         alerts.c.event_time <= bindparam("end"),
-        alerts.c.event_id != bindparam("own"),
+        alerts.c.event_id != bindparam("but"),
         alerts.c.alert_type != AlertType.RETRACTION,
         events.c.retracted_by.is_(None),
     )
     .order_by(alerts.c.n.desc())
     .limit(MOST)
 )
+ANY = NEAR.with_only_columns(literal(1)).order_by(None).limit(1)
 
 
 @dataclass(frozen=True)
 class Near:
-    """An alert of another event."""
+    """An alert, and its event in the log, which may know that by another name."""
 
     alert: Alert
-    event_id: str  # of the log, which may know the alert's event by another name
+    event_id: str
 
 
 def times(connection: Connection, event_id: str) -> list[datetime]:
@@ -48,25 +49,39 @@ def times(connection: Connection, event_id: str) -> list[datetime]:
 
 def near(
     connection: Connection,
-    event_id: str,
-    moment: datetime,
+    moments: Sequence[datetime],
     seconds: float,
+    *,
+    but: str = "",
     speakers: Collection[str] | None = None,
-) -> Iterator[Near]:
-    """The alerts of other events within so many s of a moment, the newest first.
+) -> list[Near]:
+    """The alerts within so many s of moments, the newest first, `but` those of one event.
 
     Of `speakers` only, where they are named: sources, or missions as the names of their events begin.
     """
-    query = NEAR if speakers is None else NEAR.where(_spoken_by(speakers))
-    which = {"begin": _moved(moment, -seconds), "end": _moved(moment, seconds), "own": event_id}
-    for other, body in connection.execute(query, which):
+    found = []
+    for event_id, body in connection.execute(_of(NEAR, speakers), _which(moments, seconds, but)):
         with suppress(ValidationError):  # of another version, which had other words
-            yield Near(Alert.model_validate(body), other)
+            found.append(Near(Alert.model_validate(body), event_id))
+    return found
 
 
-def _spoken_by(speakers: Collection[str]) -> ColumnElement[bool]:
+def is_any_near(
+    connection: Connection, moment: datetime, seconds: float, *, but: str, speakers: Collection[str] | None
+) -> bool:
+    """Whether `near` would find any."""
+    return connection.execute(_of(ANY, speakers), _which([moment], seconds, but)).first() is not None
+
+
+def _of(query: Select[Any], speakers: Collection[str] | None) -> Select[Any]:
+    if speakers is None:
+        return query
     begins = (alerts.c.event_id.startswith(f"{name}-", autoescape=True) for name in sorted(speakers))
-    return or_(alerts.c.source.in_(sorted(speakers)), *begins)
+    return query.where(or_(alerts.c.source.in_(sorted(speakers)), *begins))
+
+
+def _which(moments: Sequence[datetime], seconds: float, but: str) -> dict[str, Any]:
+    return {"begin": _moved(min(moments), -seconds), "end": _moved(max(moments), seconds), "but": but}
 
 
 def _moved(moment: datetime, seconds: float) -> datetime:
