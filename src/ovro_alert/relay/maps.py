@@ -25,15 +25,15 @@ class Maps:
         if alert.gw is None or alert.gw.skymap is None:
             return None
         if alert.alert_id not in self._at_hand:
-            self._at_hand[alert.alert_id] = map_of(_whole(connection, alert))
+            self._at_hand[alert.alert_id] = map_of(alert) or _of_log(connection, alert)
             if len(self._at_hand) > MOST:
                 self._at_hand.popitem(last=False)
         self._at_hand.move_to_end(alert.alert_id)
         return self._at_hand[alert.alert_id]
 
 
-def _whole(connection: Connection, alert: Alert) -> Alert:
+def _of_log(connection: Connection, alert: Alert) -> OnMap | None:
     try:
-        return with_map(alert, alerts.content(connection, alert.alert_id) or b"")
+        return map_of(with_map(alert, alerts.content(connection, alert.alert_id) or b""))
     except Unreadable:  # any more, by this version
-        return alert
+        return None
