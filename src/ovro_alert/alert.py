@@ -6,9 +6,9 @@ unless the name says otherwise.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, PrivateAttr
 
 
 class Role(StrEnum):
@@ -58,7 +58,11 @@ class Localization(Part):
 
 
 class SkyMap(Part):
-    """What is kept beside an alert of its multi-order sky map; the map itself stays in the raw bytes."""
+    """What is kept beside an alert of its multi-order sky map; the map itself stays in the raw bytes.
+
+    While the alert that they were read into is at hand, the map is, too: `whole`, a
+    `sky.skymap.MultiOrderMap`. It is no part of what the alert says: not written, not compared.
+    """
 
     pixels: int
     ra: RightAscension  # of the highest probability density
@@ -67,6 +71,21 @@ class SkyMap(Part):
     area_90_deg2: NotNegative
     distance_mpc: Positive | None = None  # burst maps have none
     distance_std_mpc: NotNegative | None = None
+    _whole: Any = PrivateAttr(None)
+
+    @property
+    def whole(self) -> Any:
+        """The map, parsed; None of an alert that was not read from its raw bytes."""
+        return self._whole
+
+    def with_whole(self, whole: Any) -> "SkyMap":
+        """The same with the map at hand."""
+        found = self.model_copy()
+        found._whole = whole
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SkyMap) and dict(self) == dict(other)
 
 
 class FastRadioBurst(Part):

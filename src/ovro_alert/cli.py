@@ -38,6 +38,12 @@ def demo(
 
 
 @app.command(context_settings=GROUP)
+def catalogue(context: typer.Context) -> None:
+    """Imports, lists and removes catalogues of known sources."""
+    _load("ovro_alert.catalogue_cli", "relay").app(context.args, prog_name="ovro-alert catalogue")
+
+
+@app.command(context_settings=GROUP)
 def db(context: typer.Context) -> None:
     """Upgrades the log's database, says how it is, and lets go of what is old."""
     _load("ovro_alert.db_cli", "relay").app(context.args, prog_name="ovro-alert db")
@@ -53,6 +59,12 @@ def send(context: typer.Context) -> None:
 def keys(context: typer.Context) -> None:
     """Makes, lists, rotates and revokes the keys of those who speak with the relay."""
     _load("ovro_alert.keys_cli", "relay").app(context.args, prog_name="ovro-alert keys")
+
+
+@app.command(context_settings=GROUP)
+def policy(context: typer.Context) -> None:
+    """Checks rules, says why they do what they do, and tries them on what has come before."""
+    _load("ovro_alert.policy_cli", "relay").app(context.args, prog_name="ovro-alert policy")
 
 
 app.command()(status)

@@ -74,6 +74,9 @@ class Command(Part):
     args: dict[str, Any]
     command_mjd: Finite
     deadline: Utc | None = None  # after this moment it is useless
+    margin_s: Finite | None = None  # how long before that it was asked
+    priority: int = 0  # the greater goes first
+    approval: bool = False  # whether a person is asked before the telescope is
 
 
 class Entry(BaseModel):
@@ -82,7 +85,7 @@ class Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: int  # unique for all time, not only in one log; below 2⁵³, so that every JSON reader keeps it
-    seq: int  # its place in the slot, from 1, without gaps
+    seq: int  # its place in the slot, from 1, without gaps; 0 while it waits for a person's approval
     slot: str
     kind: Kind
     command: str
@@ -91,3 +94,4 @@ class Entry(BaseModel):
     state: State | None  # None for an event: nobody carries it out
     event_id: str | None
     deadline: Utc | None
+    priority: int = 0  # the greater goes first

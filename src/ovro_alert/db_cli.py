@@ -4,7 +4,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -38,11 +37,6 @@ def _database() -> Iterator[str]:
         _fail(getattr(error, "orig", error))
 
 
-def _exists(url: str) -> bool:
-    parsed = make_url(url)
-    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
-
-
 @app.command()
 def upgrade() -> None:
     """Brings the schema to the newest revision, from empty or any older one.
@@ -50,7 +44,7 @@ def upgrade() -> None:
     The relay does so by itself as it starts.
     """
     with _database() as url:
-        before = engine.revision(url) if _exists(url) else None
+        before = engine.revision(url) if engine.exists(url) else None
         engine.migrate(url)
         after = engine.revision(url)
     typer.echo(
@@ -63,7 +57,7 @@ def status() -> None:
     """Says where the database is, the revision of its schema, and how much it holds."""
     with _database() as url:
         typer.echo(f"database   {make_url(url).render_as_string(hide_password=True)}")
-        at = engine.revision(url) if _exists(url) else None
+        at = engine.revision(url) if engine.exists(url) else None
         newest = engine.newest_revision()
         typer.echo(f"schema     {at or 'none'}" + ("" if at == newest else f", of {newest}: `db upgrade`"))
         if at != newest:
@@ -89,7 +83,7 @@ def prune_(
     if not span:
         _fail(f"--older-than: {older_than!r} is no span: write 90d, 12h or 30m")
     with _database() as url:
-        if not _exists(url) or engine.revision(url) != engine.newest_revision():
+        if not engine.is_newest(url):
             _fail("the database has not the schema of this version: `ovro-alert db upgrade`")
         before = utc_now() - span
         gone: Counter[str] = Counter()

@@ -1,24 +1,21 @@
 """`ovro-alert keys`: who may speak with the relay, on the database of its settings, even while it runs."""
 
-import asyncio
-import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from ovro_alert.alert import Utc
 from ovro_alert.relay.rights import Verb, parse_scope
 from ovro_alert.relay.settings import load_settings
-from ovro_alert.span import parse_span
+from ovro_alert.span import parse_moment, parse_span
 from ovro_alert.store import keys
-from ovro_alert.store.log import Log, Transaction, Unavailable, utc_now
+from ovro_alert.store.log import Transaction, Unavailable, utc_now
+from ovro_alert.store.once import write_once
+from ovro_alert.table import table
 
 T = TypeVar("T")
-MOMENT: TypeAdapter[datetime] = TypeAdapter(Utc)
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -37,11 +34,10 @@ def parse_end(text: str, now: datetime) -> datetime:
     Raises
         ValueError: it is neither, or is past.
     """
-    whole = f"{text}T00:00Z" if re.fullmatch(r"\d{4}-\d\d-\d\d", text) else text
     try:
         life = parse_span(text)
-        end = MOMENT.validate_python(whole) if life is None else now + life
-    except ValidationError:
+        end = parse_moment(text) if life is None else now + life
+    except ValueError:
         raise ValueError(f"{text!r} is neither a life (90d, 12h, 30m) nor a date or UTC moment") from None
     if end <= now:
         raise ValueError(f"{text} is past")
@@ -63,15 +59,9 @@ def _id(text: str) -> str:
 def _write(job: Callable[[Transaction], T]) -> T:
     """Runs a job on the log's database."""
     try:
-        log = Log(load_settings().database_url, lambda _: None)
-    except (ValueError, SQLAlchemyError) as error:
+        return write_once(load_settings().database_url, job)
+    except (keys.Unknown, Unavailable, ValueError, SQLAlchemyError) as error:
         _fail(error)
-    try:
-        return asyncio.run(log.write(job))
-    except (keys.Unknown, Unavailable) as error:
-        _fail(error)
-    finally:
-        log.close()
 
 
 def _show(key: keys.Key, token: str) -> None:
@@ -119,9 +109,8 @@ def list_() -> None:
         state = "in force" if key.is_in_force(now) else "expired" if key.revoked_at is None else "revoked"
         moments = (_moment(key.made_at), _moment(key.last_used), _moment(key.expires_at))
         rows.append((key.id, key.name, " ".join(key.scopes), *moments, state))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for line in table(rows):
+        typer.echo(line)
 
 
 @app.command()

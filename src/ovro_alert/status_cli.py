@@ -12,6 +12,7 @@ from ovro_alert.link.relay import Away, Refused
 from ovro_alert.link.settings import LinkSettings
 from ovro_alert.people.summary import one_line
 from ovro_alert.span import say_span
+from ovro_alert.table import aligned, as_line
 
 # https://nagios-plugins.org/doc/guidelines.html: the first line sums up, and the exit code is one of these.
 OK, WARNING, CRITICAL, UNKNOWN = range(4)
@@ -83,12 +84,10 @@ def _fail(reason: str) -> NoReturn:
 
 def _show(now: SourcesNow) -> None:
     rows = [HEAD, *(_row(each, now.now) for each in now.sources)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row, source in zip(rows, [None, *now.sources], strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+    for cells, source in zip(aligned(rows), [None, *now.sources], strict=True):
         if source is not None:
             cells[1] = typer.style(cells[1], fg=COLOURS[_gravity(source)])
-        typer.echo("  ".join(cells).rstrip())
+        typer.echo(as_line(cells))
 
 
 def _row(source: SourceNow, now: datetime) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ovro_alert.alert import AlertType, Coincidence, Role
-from ovro_alert.formats import Unreadable, read
+from ovro_alert.alert import Alert, AlertType, Coincidence, Role
+from ovro_alert.formats import Unreadable, read, with_map
 
 Changed = Callable[..., bytes]
 
@@ -38,6 +38,39 @@ def test_every_field(gw: Changed, skymap_text: str) -> None:
     assert alert.gw.skymap.distance_mpc == 104.0
     assert alert.gw.skymap.ra == pytest.approx(197.45, abs=0.2)
     assert alert.gw.skymap.dec == pytest.approx(-3.38, abs=0.2)
+
+
+def test_the_map_is_at_hand_and_no_part_of_what_the_alert_says(gw: Changed, skymap_text: str) -> None:
+    raw = gw(event__skymap=skymap_text)
+    alert = read(raw)
+    assert alert.gw is not None
+    assert alert.gw.skymap is not None
+    assert len(alert.gw.skymap.whole.density) == alert.gw.skymap.pixels
+    logged = Alert.model_validate_json(alert.model_dump_json())
+    assert logged.gw is not None
+    assert logged.gw.skymap is not None
+    assert logged.gw.skymap.whole is None
+    assert logged == alert
+    assert hash(logged.gw.skymap) == hash(alert.gw.skymap)
+
+
+def test_the_map_of_an_alert_from_the_log_comes_back_from_its_raw_bytes(
+    gw: Changed, skymap_text: str
+) -> None:
+    raw = gw(event__skymap=skymap_text)
+    logged = Alert.model_validate_json(read(raw).model_dump_json())
+    again = with_map(logged, raw)
+    assert again == logged
+    assert again.gw is not None
+    assert again.gw.skymap is not None
+    assert len(again.gw.skymap.whole.density) == again.gw.skymap.pixels
+    assert with_map(again, b"not looked at") is again
+
+
+@pytest.mark.parametrize("skymap", [None, ""])
+def test_an_alert_without_a_map_is_left_as_it_is(gw: Changed, skymap: str | None) -> None:
+    alert = read(gw(event__skymap=skymap))
+    assert with_map(alert, b"not looked at") is alert
 
 
 @pytest.mark.parametrize(

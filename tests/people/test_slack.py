@@ -118,6 +118,39 @@ def test_a_source_that_is_deaf_is_told_of_with_the_reason_and_each_deafness_has_
     ]
 
 
+def test_what_the_policy_comes_to_is_told_by_itself() -> None:
+    broken = entry(
+        "policy", {"rules": 4, "trouble": "policy.toml:3: x > 1: unknown name 'x'"}, event=None, n=1
+    )
+    mended = entry("policy", {"rules": 5, "trouble": None}, event=None, n=2)
+    fails = entry(
+        "fails", {"rule": "beam", "reason": "gw.far is not given", "alert_id": "a1"}, event=None, n=3
+    )
+    assert list(by_thread([broken, mended, fails]).values()) == [[broken], [mended], [fails]]
+    assert [message.text for one in (broken, mended, fails) if (message := post([one]))] == [
+        "*The policy cannot be used, the one before stays* (policy.toml:3: x &gt; 1: unknown name 'x')",
+        "*A changed policy is in force* (rules 5)",
+        "*The rule beam fails*: gw.far is not given (of a1)",
+    ]
+
+
+def test_people_are_asked_and_hear_what_people_said() -> None:
+    asked = {"slot": "dsa", "command": "repoint", "deadline": "2026-03-04T05:16:05Z", "args": {"dec": 48.2}}
+    steps = [
+        entry("pending", asked | {"seq": None}, "e", 9),
+        entry("approved", asked | {"seq": 1, "by": "someone on duty"}, "e", 9),
+    ]
+    message = post(steps)
+    assert message is not None
+    assert message.text.splitlines()[-1] == (
+        "• */dsa repoint*: waits for your approval until 2026-03-04T05:16:05Z (dec 48.2) → "
+        "approved by someone on duty"
+    )
+    denied = post([steps[0], entry("denied", {"by": "b", "reason": "a storm"}, "e", 9)])
+    assert denied is not None
+    assert denied.text.endswith("→ denied by b (a storm)")
+
+
 def test_a_kind_of_a_later_relay_says_nothing_by_itself() -> None:
     assert post([entry("weather", {"rain": True}, event=None)]) is None
 

@@ -51,6 +51,10 @@ deadline = '{deadline}'
         ('frb.known_source == ""', True),
         ("(frb.importance ?? 1) >= 0.9", True),
         ('gw.classification&["BNS"] ?? 0.25', 0.25),
+        ("source == 'chime'", True),
+        ('now >= d"2026-03-04" and now < d"2026-03-04T00:00:01"', True),
+        ('[x for x in event_names if x == "e"].length', 0.0),
+        ('description == "$now"', False),
     ],
 )
 def test_values(text, value):
@@ -67,6 +71,10 @@ def test_values(text, value):
         ("frb.dm >", "syntax error"),
         ("__import__('os')", "__import__"),
         ("source.__class__", "__class__"),
+        ("$now > event_time", "the moment is `now`"),
+        ("event_time - now", "gives timedelta, what JSON has is wanted"),
+        ("localization", "gives localization, what JSON has is wanted"),
+        ('{"a", "b"}', "gives set"),
     ],
 )
 def test_what_cannot_be_right_is_refused_when_it_is_read(text, reason):
@@ -77,6 +85,8 @@ def test_what_cannot_be_right_is_refused_when_it_is_read(text, reason):
 def test_an_absent_value_is_missing_and_not_small():
     with pytest.raises(Missing, match=r"frb\.importance is not given"):
         Expression("frb.importance < 0.5").value(SCOPE)
+    with pytest.raises(Missing, match=r"gw\.instruments is not given"):
+        Expression('"H1" in gw.instruments').value(SCOPE)
     with pytest.raises(Missing, match=r"gw\.significant is not given"):
         Expression("gw.significant").value(SCOPE)
     with pytest.raises(Missing, match=r"gw\.far is not given"):
@@ -121,19 +131,31 @@ def test_a_reason_shows_what_its_names_stood_for():
     [
         (rule(when="frb.dm > "), r"f\.toml:4: frb\.dm >: syntax error"),
         (rule(when="frb.dm"), "float.*boolean is wanted"),
-        (rule(slot="chime"), "slot 'chime' takes no commands"),
+        (rule(slot="chime"), r"f\.toml:6: slot 'chime' takes no commands"),
         (rule(deadline="frb.dm"), "datetime is wanted"),
         (rule(args="args.ra = 'localization.rah'"), r"f\.toml:9: localization\.rah"),
-        (rule() + rule(), "two rules are named 'one'"),
+        (rule() + rule(), r"f\.toml:12: two rules are named 'one'"),
         ("rule = 3", "rule: .*list"),
-        ("[[rule]]\nname='x'\nwhen=[]\nthen=[]", r"rule\.0\.when"),
-        (rule() + "\nextra = 1", r"rule\.0\.then\.0\.extra"),
-        ("not toml", "f.toml: "),
+        ("[[rule]]\nname='x'\nwhen=[]\nthen=[]", r"f\.toml:1: rule\.0\.when"),
+        (rule() + "\nextra = 1", r"f\.toml:11: rule\.0\.then\.0\.extra"),
+        ("not toml", r"f\.toml:1: .*column 5"),
     ],
 )
 def test_a_policy_that_cannot_be_used_is_refused_and_the_place_named(text, reason):
     with pytest.raises(PolicyError, match=reason):
         parse(text, frozenset({"lwa"}), "f.toml")
+
+
+def test_all_that_is_wrong_is_said_at_once_each_with_its_line():
+    first = rule(when="frb.dmm > 1", slot="chime")
+    second = rule(args="args.ra = 'localization.rah'\nargs.dec = ''").replace('"one"', '"two"')
+    with pytest.raises(PolicyError) as refused:
+        parse(first + second, frozenset({"lwa"}), "f.toml")
+    assert [error.split(":")[1] for error in refused.value.errors] == ["4", "6", "18", "19"]
+    assert "f.toml:4: frb.dmm > 1" in str(refused.value)
+    with pytest.raises(PolicyError) as refused:
+        parse(first + "x = 1\n" + second + "y = 1\n", frozenset({"lwa"}), "f.toml")
+    assert [error.split(":")[1] for error in refused.value.errors] == ["10", "21"]
 
 
 def test_a_policy_file_that_is_not_there_is_named(tmp_path):
@@ -153,3 +175,11 @@ def test_values_that_are_no_expressions_go_as_they_stand():
     text = rule(deadline="after(now, 1)", args="args.beamnum = 4\nargs.name = '\"x\"'")
     (decision,) = decide(parse(text, frozenset({"lwa"})), ALERT, History(), NOW)
     assert decision.commands[0].args == {"beamnum": 4, "name": "x"}
+
+
+@pytest.mark.parametrize("never", ["seconds_up(10, 89.9, now, 20)", "name.to_flt"])
+def test_what_is_no_number_is_nobodys_argument(never):
+    text = rule(deadline="after(now, 1)", args=f"args.duration = '{never}'")
+    (decision,) = decide(parse(text, frozenset({"lwa"})), ALERT, History(), NOW)
+    assert (decision.verdict, decision.commands) == ("error", ())
+    assert "args.duration is" in decision.reasons[-1]

@@ -156,7 +156,9 @@ def test_what_an_alert_does_not_give_is_an_error_of_that_rule_alone():
 
 
 def test_a_rule_acts_once_on_an_event():
-    before = History(sent=(Sent(7, "/lwa #3 trigger", "LIGO neutron-star merger", State.DONE),))
+    before = History(
+        sent=(Sent(7, "lwa", "trigger", "/lwa #3 trigger", "LIGO neutron-star merger", State.DONE),)
+    )
     decision = decision_of("LIGO neutron-star merger", merger("INITIAL"), before)
     assert decision.verdict is Verdict.NO
     assert "/lwa #3 trigger" in decision.reasons[-1]
@@ -164,7 +166,7 @@ def test_a_rule_acts_once_on_an_event():
 
 def test_a_retraction_cancels_what_waits_and_leaves_the_rest():
     sent = tuple(
-        Sent(number, f"/lwa #{number} powerbeam", "a rule", state)
+        Sent(number, "lwa", "powerbeam", f"/lwa #{number} powerbeam", "a rule", state)
         for number, state in enumerate([State.QUEUED, State.CLAIMED, State.RUNNING, State.DONE])
     )
     (decision,) = decide(POLICY, merger("RETRACTION", alert_type="retraction"), History("a2", sent), NOW)
@@ -181,12 +183,12 @@ def test_what_arrives_after_its_retraction_leads_to_nothing():
 
 
 def test_an_event_that_proves_retracted_is_cancelled_by_whatever_proves_it():
-    history = History("a0", (Sent(1, "/lwa #1 powerbeam", "CHIME burst", State.QUEUED),))
+    history = History("a0", (Sent(1, "lwa", "powerbeam", "/lwa #1 powerbeam", "CHIME burst", State.QUEUED),))
     assert decide(POLICY, burst(), history, NOW)[0].cancels == (1,)
 
 
 def test_a_tests_retraction_cancels_nothing_that_is_real():
-    waits = Sent(1, "/lwa #1 powerbeam", "CHIME burst", State.QUEUED)
+    waits = Sent(1, "lwa", "powerbeam", "/lwa #1 powerbeam", "CHIME burst", State.QUEUED)
     drill = an_alert(source="chime", alert_type="retraction", role="test")
     (decision,) = decide(POLICY, drill, History(sent=(waits,)), NOW)
     assert (decision.verdict, decision.cancels) == (Verdict.NO, ())

@@ -2,22 +2,16 @@
 
 import json
 from base64 import b64encode
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from itertools import groupby, pairwise
-from tempfile import TemporaryDirectory
 
 import pytest
-from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_retraction, chime_voevent
 from ovro_alert.demo.samples import samples
-from ovro_alert.relay.app import create_app
-from ovro_alert.relay.settings import RelaySettings
+from tests.relay.skies import ASKING, NOW, fresh_relay, messages, rule
 
-NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 STORY = {sample.name: sample.raw for sample in samples(NOW)}
 BURST = Burst("424242", NOW, 212.34, 48.21, 812.4, 0.97)
 # What tells of one event by two transports, by names that they share and names that they do not, comes first.
@@ -33,14 +27,6 @@ def post(client, raws):
     answer = client.post("/alerts/batch", json={"messages": [message(raw) for raw in raws]})
     assert answer.status_code == 200, answer.text
     return answer.json()["answers"]
-
-
-@contextmanager
-def fresh_relay():
-    with TemporaryDirectory() as directory:
-        settings = RelaySettings(key="k", database_url=f"sqlite:///{directory}/relay.sqlite")
-        with TestClient(create_app(settings, lambda: NOW), headers={"X-API-Key": "k"}) as client:
-            yield client
 
 
 def log_of(client):
@@ -76,8 +62,28 @@ def log_of(client):
     st.sets(st.integers(1, 13), max_size=3),
 )
 def test_together_they_lead_to_what_they_would_one_after_the_other(which, cuts):
-    raws = [MESSAGES[n] for n in which]
-    with fresh_relay() as one_by_one, fresh_relay() as together:
+    compare([MESSAGES[n] for n in which], cuts)
+
+
+ASKED_FOR = list(messages().values())
+# What goes by the order of arrival does so in both.
+ALONE = rule("alone", 'codetected("dsa") == ""') + "cooldown_s = 3600\n"
+
+
+@example(list(range(len(ASKED_FOR))), set())
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.integers(0, len(ASKED_FOR) - 1), min_size=2, max_size=14),
+    st.sets(st.integers(1, 13), max_size=3),
+)
+def test_where_rules_ask_for_other_events_they_see_one_another_as_though_one_had_come_after_the_other(
+    which, cuts
+):
+    compare([ASKED_FOR[n] for n in which], cuts, ASKING + ALONE)
+
+
+def compare(raws, cuts, policy=None):
+    with fresh_relay(policy) as one_by_one, fresh_relay(policy) as together:
         for raw in raws:
             one_by_one.post("/alerts", content=raw)
         edges = sorted({0, len(raws), *(cut for cut in cuts if cut < len(raws))})

@@ -111,6 +111,11 @@ def test_settings_come_from_the_environment_before_the_file(monkeypatch, tmp_pat
         ("[relay]\nkey='k'\nnonsense = 1", "nonsense"),
         ("[relay]\nkey='k'\n[relay.slots]\nfeed = 'sender'", "feed"),
         ("[relay]\nkey='k'\n[relay.slots]\nlwa = 'dish'", "lwa"),
+        ("[relay]\nsite = [37.2, -118.3, 1222]", "site: .*geocentric"),
+        ("[relay]\nsite = [nan, 0, 0]", "site"),
+        ("[relay]\nring_s = 0", "ring_s"),
+        ("[relay.rates]\nligo = {per_day = -1}", "rates.ligo.per_day"),
+        ("[relay.rates]\nligo = {per_day = 1, sky_deg2 = 50000}", "rates.ligo.sky_deg2"),
         ("[relay", "site.toml"),
         ("relay = 1", r"\[relay\]"),
     ],
@@ -127,5 +132,5 @@ def test_settings_that_cannot_be_used_end_the_start_with_one_line(monkeypatch, t
 def test_a_policy_that_cannot_be_used_ends_the_start(tmp_path):
     policy = tmp_path / "policy.toml"
     policy.write_text("[[rule]]")
-    with pytest.raises(SystemExit, match=r"policy\.toml: rule\.0"):
+    with pytest.raises(SystemExit, match=r"policy\.toml:1: rule\.0"):
         create_app(RelaySettings(key="k", policy=policy))

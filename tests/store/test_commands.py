@@ -7,10 +7,9 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
-from sqlalchemy import update
 
 from ovro_alert.command import Kind, State
-from ovro_alert.store import commands, entries, feed, schema
+from ovro_alert.store import commands, entries, feed
 from ovro_alert.store.commands import Claim, Refused
 from ovro_alert.store.figures import told
 
@@ -170,6 +169,37 @@ def test_a_client_cannot_report_what_is_not_its_to_say(bench, queue, state):
     assert is_refused(report(bench, command, held.token, state), State.CLAIMED)
 
 
+def test_what_waits_for_a_person_has_no_place_in_the_slot_until_it_is_approved(bench, queue):
+    first = queue()
+    new = entries.NewEntry(
+        "lwa", Kind.COMMAND, "move", {}, 1.0, approval=True, deadline=bench.now + 9 * LEASE
+    )
+    waits = bench.do(lambda tx: entries.append(tx, new))
+    assert (waits.state, waits.seq) == (State.PENDING, 0)
+    assert is_refused(claim(bench, waits.id), State.PENDING)
+    second = queue()
+    assert bench.read(lambda c: entries.newest(c, "lwa")).id == second
+    bench.later(60)
+    approved = bench.do(lambda tx: commands.approve(tx, waits.id, "someone on duty"))
+    log = bench.read(lambda c: entries.after(c, "lwa", 0, 10))
+    assert [(one.seq, one.id) for one in log] == [(1, first), (2, second), (3, waits.id)]
+    assert approved == log[-1] == bench.read(lambda c: entries.newest(c, "lwa"))
+    row = bench.read(lambda c: commands.find(c, waits.id))
+    assert (row["approved_by"], row["queued_at"]) == ("someone on duty", bench.now)
+    assert is_refused(bench.do(lambda tx: commands.approve(tx, waits.id, "b")), State.QUEUED)
+    assert claim(bench, waits.id).token
+
+
+def test_what_is_denied_is_never_done_and_says_why(bench):
+    new = entries.NewEntry("lwa", Kind.COMMAND, "move", {}, 1.0, approval=True)
+    waits = bench.do(lambda tx: entries.append(tx, new))
+    bench.do(lambda tx: commands.deny(tx, waits.id, "someone on duty", "a storm"))
+    row = bench.read(lambda c: commands.find(c, waits.id))
+    assert (row["state"], row["detail"]["message"]) == (State.REFUSED, "denied by someone on duty: a storm")
+    assert is_refused(claim(bench, waits.id), State.REFUSED)
+    assert bench.read(lambda c: entries.after(c, "lwa", 0, 10)) == []
+
+
 @dataclass
 class Model:
     """A command's life in other words than the code's: what is accepted and when, and what is told."""
@@ -216,6 +246,14 @@ class Model:
             return self._goes(state, "reported")
         return False
 
+    def approved(self, now):
+        self.time_is(now)
+        return self.state == "pending approval" and self._goes("queued", "approved")
+
+    def denied(self, now):
+        self.time_is(now)
+        return self.state == "pending approval" and self._goes("refused", "denied")
+
     def cancelled(self, now):
         self.time_is(now)
         return self.state in ("pending approval", "queued", "claimed") and self._goes(
@@ -241,13 +279,12 @@ class Story(RuleBasedStateMachine):
         self.ids, self.models = [], []
         for seconds in deadlines:
             deadline = None if seconds is None else self.bench.now + timedelta(seconds=seconds)
-            new = entries.NewEntry("lwa", Kind.COMMAND, "c", {}, 1.0, deadline=deadline)
+            waits = pending and bool(self.ids)
+            new = entries.NewEntry("lwa", Kind.COMMAND, "c", {}, 1.0, deadline=deadline, approval=waits)
             self.ids.append(self.bench.do(lambda tx, new=new: entries.append(tx, new)).id)
             self.models.append(Model(deadline, "queued"))
-        if pending:  # as a rule that asks for approval will have it
-            self.models[1].state = "pending approval"
-            which = update(schema.entries).where(schema.entries.c.id == self.ids[1])
-            self.bench.do(lambda tx: tx.connection.execute(which.values(state=State.PENDING)))
+            if waits:
+                self.models[-1] = Model(deadline, "pending approval", told=["pending"])
 
     def agree(self, which, is_accepted, result):
         """Whether the log accepted what the model did; and what it said the state was, where it did not."""
@@ -290,6 +327,18 @@ class Story(RuleBasedStateMachine):
     def is_cancelled(self, which):
         accepted = self.models[which].cancelled(self.bench.now)
         self.agree(which, accepted, cancel(self.bench, self.ids[which]))
+
+    @rule(which=COMMANDS)
+    def is_approved(self, which):
+        accepted = self.models[which].approved(self.bench.now)
+        result = self.bench.do(lambda tx: commands.approve(tx, self.ids[which], "a person"))
+        if self.agree(which, accepted, result):
+            assert self.bench.read(lambda c: entries.after(c, "lwa", result.seq - 1, 9)) == [result]
+
+    @rule(which=COMMANDS)
+    def is_denied(self, which):
+        accepted = self.models[which].denied(self.bench.now)
+        self.agree(which, accepted, self.bench.do(lambda tx: commands.deny(tx, self.ids[which], "a", "no")))
 
     @rule(seconds=st.integers(1, 60))
     def time_passes(self, seconds):

@@ -133,6 +133,8 @@ def test_the_feed_tells_of_a_queued_command(bench):
         "args": {},
         "deadline": None,
         "rule": "a rule",
+        "margin_s": None,
+        "priority": 0,
     }
     assert entry.state is State.QUEUED
 

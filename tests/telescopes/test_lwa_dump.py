@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ovro_alert.sky.ring import PIPELINES, to_samples
 from ovro_alert.telescopes.lwa import dump
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,7 +24,7 @@ def test_one_file_of_a_pipeline() -> None:
 
 @pytest.mark.parametrize(
     ("samples", "files"),
-    [(0, 1), (1, 1), (1_000_320, 1), (1_000_321, 2), (dump.to_samples(158), 4), (dump.to_samples(1660), 40)],
+    [(0, 1), (1, 1), (1_000_320, 1), (1_000_321, 2), (to_samples(158), 4), (to_samples(1660), 40)],
 )
 def test_files_cover_what_is_wanted(samples: int, files: int) -> None:
     assert dump.plan("1", NOW, samples).nfile == files
@@ -31,14 +32,14 @@ def test_files_cover_what_is_wanted(samples: int, files: int) -> None:
 
 @given(st.floats(1e-6, 1e5))
 def test_never_less_than_wanted_and_never_a_whole_file_more(seconds: float) -> None:
-    plan = dump.plan("1", NOW, dump.to_samples(seconds))
+    plan = dump.plan("1", NOW, to_samples(seconds))
     assert seconds <= plan.seconds + 1e-9
     assert plan.nfile == 1 or plan.seconds - seconds < 41.81
 
 
 def test_the_words_for_every_pipeline_that_holds_a_buffer() -> None:
     puts = dict(dump.plan("1767225600000000", NOW, 1).puts())
-    assert len(puts) == 16
+    assert len(puts) == PIPELINES == 16
     assert puts["/cmd/corr/x/lxdlwagpu01/pipeline/2/TriggeredDump/0"] == {
         "cmd": "update",
         "val": {
@@ -53,7 +54,7 @@ def test_the_words_for_every_pipeline_that_holds_a_buffer() -> None:
 
 
 def test_the_document_holds_all_that_the_control_must_put() -> None:
-    plan = dump.plan("7", NOW, dump.to_samples(158))
+    plan = dump.plan("7", NOW, to_samples(158))
     read = json.loads(dump.document(plan, {"event": "S260101a"}))
     assert {each["key"]: each["value"] for each in read["puts"]} == dict(plan.puts())
     assert read["metadata"] == {"event": "S260101a"}

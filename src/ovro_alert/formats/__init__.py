@@ -18,7 +18,7 @@ from ovro_alert.formats import (
 )
 from ovro_alert.formats.unreadable import Reason, Unreadable
 
-__all__ = ["FORMATS", "Format", "Reason", "Unreadable", "read"]
+__all__ = ["FORMATS", "Format", "Reason", "Unreadable", "read", "with_map"]
 
 
 class Format(NamedTuple):
@@ -58,6 +58,19 @@ def read(raw: bytes, format: str | None = None) -> Alert:
         if one.parse is parse and one.claims(document):
             return one.read(document)
     raise _unknown(_described(document))
+
+
+def with_map(alert: Alert, raw: bytes) -> Alert:
+    """The alert with its sky map at hand, from its raw bytes; the alert itself where it has it, or has none.
+
+    Of an alert that comes from the log, not from `read`. Raises as `read`.
+    """
+    if alert.gw is None or alert.gw.skymap is None or alert.gw.skymap.whole is not None:
+        return alert
+    again = read(raw).gw
+    if again is None or again.skymap is None:
+        return alert
+    return alert.model_copy(update={"gw": alert.gw.model_copy(update={"skymap": again.skymap})})
 
 
 def _parser(raw: bytes) -> Callable[[bytes], Any]:

@@ -124,7 +124,8 @@ def _sky_map(text: str) -> SkyMap:
     except ValueError:
         raise Unreadable.at("must be base64", "event", "skymap") from None
     try:
-        return skymap.summarize(skymap.read(raw))
+        sky = skymap.read(raw)
+        return skymap.summarize(sky).with_whole(sky)
     except ValueError as error:
         raise Unreadable.at(str(error), "event", "skymap") from None
 

@@ -24,8 +24,9 @@ MOST_STEPS = 6  # of one command in one post; with the limits above no line outg
 SET_ASIDE = "setaside"  # the thread of what could not be read: it belongs to no event
 # Kinds of the feed that are not a command's life, and those that say of themselves what they are about.
 OF_SOURCES = frozenset({"deaf", "hears"})
-NOT_STEPS = frozenset({"logged", "decided", "setaside"}) | OF_SOURCES
-TITLES = frozenset({"logged"}) | OF_SOURCES
+OF_POLICY = frozenset({"policy", "fails"})
+NOT_STEPS = frozenset({"logged", "decided", "setaside"}) | OF_SOURCES | OF_POLICY
+TITLES = frozenset({"logged"}) | OF_SOURCES | OF_POLICY
 MRKDWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -61,6 +62,8 @@ def thread_of(entry: FeedEntry) -> str:
     """The name of the thread that an entry belongs to: its event's, its command's own, or a deafness'."""
     if entry.kind == "setaside":
         return SET_ASIDE
+    if entry.kind in OF_POLICY:
+        return f"policy {entry.n}"  # a thread each: nothing more is said of it
     if entry.kind in OF_SOURCES:
         return f"source:{entry.data.get('source')} {entry.data.get('deaf_at')}"
     return f"command:{entry.command_id}" if entry.event_id is None else f"event:{entry.event_id}"
@@ -119,6 +122,13 @@ def _told(entry: FeedEntry) -> list[str]:
             return [f"*{escape(data.get('source', '?'), LONGEST_NAME)} is deaf*{_aside(data.get('why'))}"]
         case "hears":
             return [f"*{escape(data.get('source', '?'), LONGEST_NAME)} hears again*"]
+        case "policy" if data.get("trouble"):
+            return [f"*The policy cannot be used, the one before stays*{_aside(data['trouble'])}"]
+        case "policy":
+            return [f"*A changed policy is in force*{_aside({'rules': data.get('rules', '?')})}"]
+        case "fails":
+            rule, reason = escape(data.get("rule", "?"), LONGEST_NAME), escape(data.get("reason", "?"))
+            return [f"*The rule {rule} fails*: {reason} (of {escape(data.get('alert_id', '?'))})"]
         case "setaside":
             name = f"{data.get('setaside_id')} ({data.get('format') or 'unknown format'})"
             return [f"• {escape(name, LONGEST_NAME)}: {escape(data.get('reason', ''))}"]
@@ -168,7 +178,8 @@ def _command(steps: Sequence[FeedEntry]) -> str:
         words = _step(step)
         if words not in said[-1:]:
             said.append(words)
-    name = f"/{data.get('slot', '?')} {data.get('command', '?')} #{data.get('seq', '?')}"
+    number = "" if data.get("seq") is None else f" #{data['seq']}"
+    name = f"/{data.get('slot', '?')} {data.get('command', '?')}{number}"
     shown = said if len(said) <= MOST_STEPS else ["…", *said[-MOST_STEPS:]]
     return f"• *{escape(name, LONGEST_NAME)}*: {' → '.join(shown)}"
 
@@ -179,6 +190,13 @@ def _step(step: FeedEntry) -> str:
         case "queued":
             until = f" until {escape(data['deadline'], LONGEST_NAME)}" if data.get("deadline") else ""
             return f"queued{until}{_aside(data.get('args'))}"
+        case "pending":
+            until = f" until {escape(data['deadline'], LONGEST_NAME)}" if data.get("deadline") else ""
+            return f"waits for your approval{until}{_aside(data.get('args'))}"
+        case "approved":
+            return f"approved by {escape(data.get('by', '?'), LONGEST_NAME)}"
+        case "denied":
+            return f"denied by {escape(data.get('by', '?'), LONGEST_NAME)}{_aside(data.get('reason'))}"
         case "claimed":
             return f"claimed by {escape(data.get('client', '?'), LONGEST_NAME)}"
         case "reported":

@@ -1,14 +1,17 @@
 """(Alert, its event's history, the clock) → decisions. Pure: the relay keeps them and carries them out."""
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Command, State, may_step, to_mjd
-from ovro_alert.policy.functions import Missing, Scope
-from ovro_alert.policy.language import ExpressionError
-from ovro_alert.policy.rules import Policy, Rule, Then
+from ovro_alert.policy.functions import OVRO, Scope, World
+from ovro_alert.policy.language import NO_VALUE
+from ovro_alert.policy.rules import OnUpdate, Policy, Rule, Then
 
 RETRACTION = "retraction"
 
@@ -21,20 +24,31 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Sent:
-    """A command that an event has led to: its id, how people call it, the rule that sent it."""
+    """A command that an event has led to: where it went, how people call it, the rule that sent it."""
 
     id: int
+    slot: str
+    command: str
     name: str
     rule: str | None
     state: State
 
 
 @dataclass(frozen=True)
+class Use:
+    """What a rule has asked of a slot before, for whichever event: when last, and how often in 24 h."""
+
+    last: datetime
+    in_a_day: int
+
+
+@dataclass(frozen=True)
 class History:
-    """What is known of the alert's event before this alert."""
+    """What is known before an alert: of its event, and of what the rules have used of their limits."""
 
     retracted_by: str | None = None
     sent: tuple[Sent, ...] = ()
+    used: Mapping[tuple[str, str, str], Use] = field(default_factory=dict)  # by rule, slot and command
 
 
 @dataclass(frozen=True)
@@ -48,14 +62,52 @@ class Decision:
     cancels: tuple[int, ...] = field(default=())
 
 
-def decide(policy: Policy, alert: Alert, history: History, now: datetime) -> list[Decision]:
+def decide(
+    policy: Policy, alert: Alert, history: History, now: datetime, world: World = OVRO
+) -> list[Decision]:
     """One decision a rule; of a retraction a single one, which cancels what its event queued."""
     if alert.alert_type is AlertType.RETRACTION:
         return [_retract(policy, alert, history)]
-    applied = [_apply(rule, alert, history, Scope(alert, now)) for rule in policy.rules]
+    scope = Scope(alert, now, world)
+    applied = [_apply(rule, alert, history, scope) for rule in policy.rules]
     # Two events may turn out to be one, and only one of them to have been retracted.
     is_left = history.retracted_by is not None and any(_waits(each) for each in history.sent)
     return [_retract(policy, alert, history), *applied] if is_left else applied
+
+
+def reconsider(
+    policy: Policy, alerts: Sequence[Alert], history: History, now: datetime, world: World
+) -> list[tuple[Alert, Decision]]:
+    """What the alerts of an event, the oldest first, lead to now that what others have seen has changed.
+
+    Only rules that ask for other events are asked again, and only what is new is said: what the first alert
+    for which such a rule now holds leads to; and of what waits to be cancelled where what a rule asks of
+    others holds for none of them any more. Nothing is sent a second time.
+    """
+    found = []
+    scopes = [Scope(alert, now, world) for alert in alerts]
+    for rule in (rule for rule in policy.rules if rule.asks):
+        sent = [one for one in history.sent if one.rule == rule.name]
+        if not sent:
+            applied = ((scope.alert, _apply(rule, scope.alert, history, scope)) for scope in scopes)
+            found += [one for one in applied if one[1].commands][:1]
+        elif not any(_still_holds(rule, scope) for scope in scopes):
+            waiting = [one for one in sent if _waits(one)]
+            reasons = [f"cancels {one.name}: what it asks of other events holds no more" for one in waiting]
+            cancels = tuple(one.id for one in waiting)
+            if waiting:
+                found.append((alerts[-1], Decision(rule.name, Verdict.NO, tuple(reasons), cancels=cancels)))
+    return found
+
+
+def _still_holds(rule: Rule, scope: Scope) -> bool:
+    """Whether what a rule asks of other events is so; what else has changed since is not asked."""
+    try:
+        return all(one.value(scope) for one in rule.when if one.asks) and not any(
+            one.value(scope) for one in rule.unless if one.asks
+        )
+    except NO_VALUE:
+        return False
 
 
 def _waits(command: Sent) -> bool:
@@ -91,34 +143,81 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
             if not condition.value(scope):
                 return no(*reasons, f"not met: {said}")
             reasons.append(said)
+        for condition in rule.unless:
+            if condition.value(scope):
+                return no(*reasons, f"ruled out: {condition.with_values(scope)}")
         if alert.role is Role.TEST and not rule.tests:
             return no(*reasons, "a test moves nothing: this rule does not name tests")
         if history.retracted_by is not None:
             return no(*reasons, f"its event was retracted by {history.retracted_by}")
-        if before := [command.name for command in history.sent if command.rule == rule.name]:
-            return no(*reasons, f"this rule has already acted on this event: {', '.join(before)}")
-        commands = tuple(_command(then, scope) for then in rule.then)
-    except Missing as missing:
-        return Decision(rule.name, Verdict.ERROR, (*reasons, str(missing)))
-    except (ExpressionError, ValueError, OverflowError) as error:
+        before = [command for command in history.sent if command.rule == rule.name]
+        replaces = rule.on_update is OnUpdate.REPLACE and alert.alert_type is AlertType.UPDATE
+        if before and not replaces:
+            said = ", ".join(command.name for command in before)
+            return no(*reasons, f"this rule has already acted on this event: {said}")
+        asked = [_ask(then, rule, scope, history, before) for then in rule.then]
+    except NO_VALUE as error:
         return Decision(rule.name, Verdict.ERROR, (*reasons, str(error)))
-    in_time = tuple(command for command in commands if command.deadline and command.deadline > scope.now)
-    for command in commands:
-        margin = (command.deadline or scope.now) - scope.now
-        verb = "margin" if margin > timedelta(0) else "too late by"
-        reasons.append(f"/{command.slot} {command.command}: {verb} {_span(abs(margin))}")
-    return Decision(rule.name, Verdict.YES if in_time else Verdict.NO, tuple(reasons), in_time)
+    commands = tuple(one.command for one in asked if one.command)
+    cancels = tuple(dict.fromkeys(id for one in asked for id in one.cancels))
+    reasons += [reason for one in asked for reason in one.reasons]
+    return Decision(rule.name, Verdict.YES if commands else Verdict.NO, tuple(reasons), commands, cancels)
 
 
-def _command(then: Then, scope: Scope) -> Command:
+class _Asked(NamedTuple):
+    """What one `then` of a rule comes to."""
+
+    reasons: tuple[str, ...]
+    command: Command | None = None
+    cancels: tuple[int, ...] = ()
+
+
+def _ask(then: Then, rule: Rule, scope: Scope, history: History, before: Sequence[Sent]) -> _Asked:
+    what = f"/{then.slot} {then.command}"
+    mine = [one for one in before if (one.slot, one.command) == (then.slot, then.command)]
+    waiting = [one for one in mine if _waits(one)]
+    # What waits may stand in place of what was cancelled for it: that counts no more.
+    is_past = (State.CANCELLED,) if waiting else ()
+    if begun := [f"{one.name} is {one.state}" for one in mine if not (_waits(one) or one.state in is_past)]:
+        return _Asked((f"{', '.join(begun)}: left as it is",))
     args = {
         name: value if isinstance(value, float | int | bool) else value.value(scope)
         for name, value in then.args.items()
     }
+    for name, value in args.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{what}: args.{name} is {value}, which is no number")
     deadline = then.deadline.moment_or_value(scope)
-    return Command(
-        slot=then.slot, command=then.command, args=args, command_mjd=to_mjd(scope.now), deadline=deadline
+    margin = deadline - scope.now
+    if margin <= timedelta(0):
+        return _Asked((f"{what}: too late by {_span(-margin)}",))
+    limit = None if mine else _limit(then, history.used.get((rule.name, then.slot, then.command)), scope.now)
+    if limit:
+        return _Asked((f"{what}: {limit}",))
+    said = f"{what}: margin {_span(margin)}{', when a person has approved' if then.approval else ''}"
+    command = Command(
+        slot=then.slot,
+        command=then.command,
+        args=args,
+        command_mjd=to_mjd(scope.now),
+        deadline=deadline,
+        margin_s=margin.total_seconds(),
+        priority=then.priority,
+        approval=then.approval,
     )
+    replaced = tuple(f"in place of {one.name}" for one in waiting)
+    return _Asked((said, *replaced), command, tuple(one.id for one in waiting))
+
+
+def _limit(then: Then, used: Use | None, now: datetime) -> str | None:
+    """Why the rule may not ask this now; None where it may."""
+    if used is None:
+        return None
+    if then.cooldown_s is not None and (since := (now - used.last).total_seconds()) < then.cooldown_s:
+        return f"asked {_span(now - used.last)} ago: {then.cooldown_s - since:.0f} s to cool down"
+    if then.per_day is not None and used.in_a_day >= then.per_day:
+        return f"asked {used.in_a_day} times in 24 h, of {then.per_day} that it may"
+    return None
 
 
 def _span(span: timedelta) -> str:

@@ -1,7 +1,7 @@
 """The functions of the rules' language, each given the alert and the clock that it is asked over."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,14 @@ from rule_engine import DataType
 
 from ovro_alert.alert import Alert
 from ovro_alert.command import to_mjd
+from ovro_alert.sky import ring
+from ovro_alert.sky.catalogue import Catalogue
+from ovro_alert.sky.coincidence import Rate
 from ovro_alert.sky.dispersion import dispersion_delay
+from ovro_alert.sky.overlap import OnMap
+from ovro_alert.sky.visibility import OVRO_LWA, Site
+
+NOTHING_KNOWN = Catalogue()
 
 
 class Missing(Exception):
@@ -21,11 +28,46 @@ class Missing(Exception):
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another event, and its alerts, the newest first."""
+
+    event_id: str
+    alerts: tuple[Alert, ...]
+
+
+def map_of(alert: Alert) -> OnMap | None:
+    """The sky map of an alert that has it at hand."""
+    whole = alert.gw and alert.gw.skymap and alert.gw.skymap.whole
+    return OnMap(whole) if whole else None
+
+
+@dataclass(frozen=True)
+class World:
+    """What is known besides an alert and its event."""
+
+    site: Site = OVRO_LWA  # where the telescopes stand
+    catalogue: Catalogue = NOTHING_KNOWN
+    ring_s: float = ring.LENGTH_S  # of the voltage buffer
+    rates: Mapping[str, Rate] = field(default_factory=dict)  # by who speaks
+    others: tuple[Other, ...] = ()  # at about the time of the alert, as far as the policy asks for them
+    map_of: Callable[[Alert], OnMap | None] = map_of
+
+
+OVRO = World()
+
+
+@dataclass(frozen=True)
 class Scope:
-    """What an expression is evaluated over."""
+    """What expressions are evaluated over; and, once they were, what each gave: rules repeat one another."""
 
     alert: Alert
     now: datetime
+    world: World = OVRO
+    known: dict[str, Any] = field(default_factory=dict, compare=False)
+
+
+# By name: what makes the function for a scope, the type of its value, the types of its arguments.
+Functions = dict[str, tuple[Callable[[Scope], Callable[..., Any]], Any, tuple[Any, ...]]]
 
 
 def _arrival(scope: Scope) -> Callable[[Decimal], datetime]:
@@ -62,7 +104,7 @@ def _mjd(_: Scope) -> Callable[[datetime], float]:
     return to_mjd
 
 
-FUNCTIONS: dict[str, tuple[Callable[[Scope], Callable[..., Any]], Any, tuple[Any, ...]]] = {
+FUNCTIONS: Functions = {
     "arrival": (_arrival, DataType.DATETIME, (DataType.FLOAT,)),
     "delay": (_delay, DataType.FLOAT, (DataType.FLOAT, DataType.FLOAT, DataType.FLOAT)),
     "until": (_until, DataType.FLOAT, (DataType.DATETIME,)),

@@ -19,17 +19,40 @@ from pydantic import AwareDatetime, BaseModel
 from rule_engine.errors import EngineError, RuleSyntaxError
 
 from ovro_alert.alert import Alert
-from ovro_alert.policy.functions import FUNCTIONS, Missing, Scope
+from ovro_alert.policy import (
+    event_functions,
+    functions,
+    map_functions,
+    ring_functions,
+    sky_functions,
+    source_functions,
+)
+from ovro_alert.policy.functions import Missing, Scope
 
 DataType = rule_engine.DataType
-# A name with its parts, or a string that stands by itself and is passed over.
-NAME = re.compile(r'(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)|"[^"]*"')
+FUNCTIONS = (
+    functions.FUNCTIONS
+    | sky_functions.FUNCTIONS
+    | map_functions.FUNCTIONS
+    | event_functions.FUNCTIONS
+    | source_functions.FUNCTIONS
+    | ring_functions.FUNCTIONS
+)
+# A string, or what is written like one: moments, d"2026-03-04".
+STRING = r"""[a-z]?"[^"]*"|[a-z]?'[^']*'"""
+# A name with its parts; strings that stand by themselves are passed over.
+NAME = re.compile(rf'{STRING}|(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)')
+# The types of values that go into a command. UNDEFINED: only the alert will tell.
+IN_JSON = frozenset({"STRING", "FLOAT", "BOOLEAN", "DATETIME", "ARRAY", "MAPPING", "UNDEFINED"})
 WORDS = frozenset({"true", "false", "null", "now", "and", "or", "not", "in"})
 
 
 class ExpressionError(ValueError):
     """An expression that cannot be used: its text and why."""
 
+
+# What an expression raises that has no value on some alert.
+NO_VALUE = (Missing, ValueError, OverflowError)
 
 SCALARS = {str: DataType.STRING, float: DataType.FLOAT, int: DataType.FLOAT, bool: DataType.BOOLEAN}
 
@@ -79,11 +102,17 @@ CONTEXT = rule_engine.Context(
         _types(Alert)
         | {"now": DataType.DATETIME}
         | {
-            name: DataType.FUNCTION(name, return_type=result, argument_types=arguments)
+            name: DataType.FUNCTION(
+                name,
+                return_type=result,
+                argument_types=arguments,
+                minimum_arguments=event_functions.LEAST_ARGUMENTS.get(name, len(arguments)),
+            )
             for name, (_, result, arguments) in FUNCTIONS.items()
         }
     ),
     resolver=_resolve,
+    default_timezone="utc",
 )
 
 
@@ -109,12 +138,24 @@ class Expression:
 
     def __init__(self, text: str, wanted: Any = None) -> None:
         self.text = " ".join(text.split())
+        if not self.text:
+            raise ExpressionError("an empty expression")
+        if "$" in re.sub(STRING, "", self.text):
+            raise ExpressionError(f"{self.text}: names with $ are of another clock: the moment is `now`")
         self._rule = self._compile(self.text)
         found = self._rule.statement.expression.result_type
-        if wanted is not None and found != wanted:
-            raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wanted.name.lower()} is wanted")
-        names = dict.fromkeys(name for name in NAME.findall(self.text) if name and name not in WORDS)
-        self._names = [(name, self._compile(name)) for name in names if name not in FUNCTIONS]
+        if found != wanted if wanted else found.name not in IN_JSON:
+            wants = wanted.name.lower() if wanted else "what JSON has"
+            raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wants} is wanted")
+        words = dict.fromkeys(name for name in NAME.findall(self.text) if name)
+        self.uses = frozenset(re.match(r"\w+", word)[0] for word in words)  # type: ignore[index]
+        try:
+            self.asks = frozenset(event_functions.asked(self.text))
+        except ValueError as error:
+            raise ExpressionError(f"{self.text}: {error}") from error
+        names = [word for word in words if word not in WORDS]
+        names = [name for name in names if name not in FUNCTIONS] + event_functions.calls(self.text)
+        self._names = [(name, rule) for name in names if (rule := self._compiled_alone(name))]
 
     @staticmethod
     def _compile(text: str) -> rule_engine.Rule:
@@ -128,6 +169,14 @@ class Expression:
         except EngineError as error:
             raise ExpressionError(f"{text}: {_said(error)}") from error
 
+    @classmethod
+    def _compiled_alone(cls, name: str) -> rule_engine.Rule | None:
+        """A name by itself; None of one that only a part of the expression knows: `x` in [x for x in …]."""
+        try:
+            return cls._compile(name)
+        except ExpressionError:
+            return None
+
     def value(self, scope: Scope) -> Any:
         """The value as JSON has it.
 
@@ -139,10 +188,19 @@ class Expression:
 
     def moment_or_value(self, scope: Scope) -> Any:
         """As `value`, with moments left as datetimes."""
+        if self.text in scope.known:
+            return scope.known[self.text]
+        value = scope.known[self.text] = self._evaluate(scope)
+        return value
+
+    def _evaluate(self, scope: Scope) -> Any:
         try:
             value = self._rule.evaluate(scope)
-        except (EngineError, ArithmeticError) as error:
-            left_out = [name for name, value in self._named(scope) if value is None]
+        except Exception as error:  # whatever it is: it is this rule's, on this alert
+            of_function = getattr(error, "error", None)
+            if isinstance(of_function, Missing):
+                raise of_function from error
+            left_out = [name for name, value in self.named(scope) if value is None]
             if left_out:
                 raise Missing(left_out[0]) from error
             raise ExpressionError(f"{self.text}: {_said(error)}") from error
@@ -152,23 +210,28 @@ class Expression:
 
     def with_values(self, scope: Scope) -> str:
         """The text with what its names stand for: `frb.dm >= 100 (frb.dm = 349.2)`."""
-        shown = [f"{name} = {_shown(value)}" for name, value in self._named(scope)]
-        return f"{self.text} ({', '.join(shown)})" if shown else self.text
+        values = [f"{name} = {shown(value)}" for name, value in self.named(scope)]
+        return f"{self.text} ({', '.join(values)})" if values else self.text
 
-    def _named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
+    def named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
         """Each name in the expression, and its value in this alert; None where it is left out."""
         for name, rule in self._names:
-            try:
-                yield name.replace("&", ""), _plain(rule.evaluate(scope))
-            except EngineError:
-                yield name.replace("&", ""), None
+            key = f"{name} ="
+            if key not in scope.known:
+                try:
+                    scope.known[key] = _plain(rule.evaluate(scope))
+                except EngineError:
+                    scope.known[key] = None
+            yield name.replace("&", ""), scope.known[key]
 
 
 def _said(error: Exception) -> str:
-    return str(getattr(error, "message", None) or error)
+    """What is wrong, and of a function that failed, why it did."""
+    return str(getattr(error, "error", None) or getattr(error, "message", None) or error)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as people read it in a reason."""
     if value is None:
         return "not given"
     if isinstance(value, float):

@@ -28,8 +28,10 @@ from ovro_alert.relay.idempotency import answer_reused
 from ovro_alert.relay.intake import Intake
 from ovro_alert.relay.keyring import KeyRing
 from ovro_alert.relay.keys import DOCS_ASSETS, HideKeys, RequireKey
+from ovro_alert.relay.known import KnownSources
 from ovro_alert.relay.metrics import Measure, Metrics
 from ovro_alert.relay.openapi import documented
+from ovro_alert.relay.policy_file import PolicyFile
 from ovro_alert.relay.rights import ADMIN
 from ovro_alert.relay.settings import RelaySettings, load_settings
 from ovro_alert.relay.slots_first import SlotsFirst
@@ -64,13 +66,17 @@ def create_app(settings: RelaySettings | None = None, clock: Callable[[], dateti
         if settings.key is None:
             await _make_first_key(log)
         keys = KeyRing(log, clock, settings.key)
-        intake = Intake(policy, settings.slots)
+        intake = Intake(policy, settings.slots, settings.world)
         app.state.relay = RelayState(settings, intake, log, bell, clock, keys, clock())
         if settings.sources:
             await log.write(lambda tx: source_log.expect(tx, settings.sources))
         await metrics.begin(app.state.relay)
         _let_go_when_told_to_stop(bell)
-        sweeper = asyncio.create_task(_sweep(app.state.relay))
+        policy_file = PolicyFile(settings.policy, settings.commanded, intake, log)
+        metrics.watch(policy_file)
+        known_sources = KnownSources(intake, log)
+        await known_sources.look()
+        sweeper = asyncio.create_task(_sweep(app.state.relay, policy_file, known_sources))
         # What stands now stands for good: looking through all of it for garbage would hold everybody up.
         gc.collect()
         gc.freeze()
@@ -138,7 +144,7 @@ async def _make_first_key(log: Log) -> None:
         )
 
 
-async def _sweep(relay: RelayState) -> None:
+async def _sweep(relay: RelayState, policy_file: PolicyFile, known_sources: KnownSources) -> None:
     """Notices deadlines, leases and sources' silences that pass while nobody asks, and notes used keys."""
     while True:
         await asyncio.sleep(SWEEP_S)
@@ -148,6 +154,8 @@ async def _sweep(relay: RelayState) -> None:
                 await relay.log.write(command_log.sweep)
             await sources.watch(relay)
             await relay.keys.note_used()
+            await policy_file.look()
+            await known_sources.look()
         except Exception:
             logger.exception("looking for what has passed failed; it is tried again")
         systemd.notify(systemd.ALIVE)

@@ -1,4 +1,4 @@
-"""What clients do with a command (look at it, claim it, report of it), and people: cancel it."""
+"""What is done with a command: clients look at it, claim it and report; people approve, deny or cancel it."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -51,6 +51,18 @@ class CancelBody(BaseModel):
     reason: str = Field(min_length=1, max_length=1000)
 
 
+class ApproveBody(BaseModel):
+    """Who approves: a name that the people who will ask know."""
+
+    by: str = Field(min_length=1, max_length=200)
+
+
+class DenyBody(ApproveBody):
+    """Who denies, and why."""
+
+    reason: str = Field(min_length=1, max_length=1000)
+
+
 @router.get("/{command_id}", response_model=Entry)
 async def get_command(command_id: CommandId, request: Request) -> Any:
     """One command as it stands."""
@@ -94,6 +106,24 @@ async def cancel(
     A client that has claimed it is refused when it next renews its claim or reports.
     """
     return await _do(request, Verb.SEND, command_id, lambda tx: commands.cancel(tx, command_id, body.reason))
+
+
+@router.post("/{command_id}/approve", response_model=Entry, openapi_extra=documented(ApproveBody))
+async def approve(
+    command_id: CommandId, request: Request, body: Annotated[ApproveBody, Depends(json_body(ApproveBody))]
+) -> Any:
+    """Queues a command that a rule wants a person to approve; 409 where it does not wait for that."""
+    return await _do(request, Verb.APPROVE, command_id, lambda tx: commands.approve(tx, command_id, body.by))
+
+
+@router.post("/{command_id}/deny", response_model=Entry, openapi_extra=documented(DenyBody))
+async def deny(
+    command_id: CommandId, request: Request, body: Annotated[DenyBody, Depends(json_body(DenyBody))]
+) -> Any:
+    """Refuses a command that a rule wants a person to approve; 409 where it does not wait for that."""
+    return await _do(
+        request, Verb.APPROVE, command_id, lambda tx: commands.deny(tx, command_id, body.by, body.reason)
+    )
 
 
 async def _find(request: Request, verb: Verb, command_id: int) -> Entry:

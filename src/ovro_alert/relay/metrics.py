@@ -19,6 +19,7 @@ from prometheus_client import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ovro_alert.hearing import Hearing
+from ovro_alert.relay.policy_file import PolicyFile
 from ovro_alert.relay.sources import judged
 from ovro_alert.relay.state import RelayState
 from ovro_alert.store.figures import figures, hops, told
@@ -92,6 +93,11 @@ class Metrics:
             registry=registry,
         )
         self._size = Gauge("ovro_alert_log_bytes", "The size of the log's database.", registry=registry)
+        self._policy = Gauge(
+            "ovro_alert_policy_refused",
+            "1 while the policy's file holds what cannot be put in force.",
+            registry=registry,
+        )
         # A series is looked up by its labels in an order that never changes: once is enough.
         self._series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._told = 0  # the number of the feed up to which hops are counted
@@ -116,6 +122,10 @@ class Metrics:
     async def begin(self, state: RelayState) -> None:
         """Counts hops from now on."""
         self._told = await state.log.read(told)
+
+    def watch(self, file: PolicyFile) -> None:
+        """Tells of the policy's file from now on."""
+        self._policy.set_function(lambda: float(file.trouble is not None))
 
     async def page(self, state: RelayState) -> bytes:
         """All figures as they are now, in the text exposition format."""

@@ -21,7 +21,13 @@ ADMIN = "admin"  # the scope that holds all others
 ALL_SLOTS = "*"
 SCOPE = re.compile(rf"(?P<verb>{'|'.join(Verb)}):(?P<slot>\*|[a-z][a-z0-9_]{{0,49}})")
 # What a POST to /commands/{id}/… does with the command's slot.
-DEEDS = {"claim": Verb.CLAIM, "report": Verb.CLAIM, "cancel": Verb.SEND}
+DEEDS = {
+    "claim": Verb.CLAIM,
+    "report": Verb.CLAIM,
+    "cancel": Verb.SEND,
+    "approve": Verb.APPROVE,
+    "deny": Verb.APPROVE,
+}
 
 
 @dataclass(frozen=True)

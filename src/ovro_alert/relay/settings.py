@@ -1,13 +1,20 @@
 """The relay's settings."""
 
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
+from ovro_alert.alert import NotNegative, Positive
 from ovro_alert.hearing import Expectation
+from ovro_alert.policy.functions import World
 from ovro_alert.settings import Settings
+from ovro_alert.sky.coincidence import Rate
+from ovro_alert.sky.ring import LENGTH_S
+from ovro_alert.sky.skymap import SKY_DEG2
+from ovro_alert.sky.visibility import OVRO_LWA, Site
 
 
 class SlotKind(StrEnum):
@@ -39,6 +46,25 @@ EXPECTED = {
 }
 
 
+class RateOf(BaseModel):
+    """How often a source speaks of something, for the chance of a coincidence with it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    per_day: NotNegative
+    sky_deg2: Annotated[Positive, Field(le=SKY_DEG2)] = SKY_DEG2  # over how much of the sky
+    dm_spread: Positive | None = None  # of bursts, over how wide a range of DM (pc cm⁻³)
+
+
+# CHIME/FRB announces 600 bursts a year and DSA-110 50, from the north, and from the strip that it points at;
+# LIGO, Virgo and KAGRA what they would find by chance less than twice a day.
+RATES = {
+    "chime": RateOf(per_day=1.6, sky_deg2=24600, dm_spread=1000),
+    "dsa": RateOf(per_day=0.14, sky_deg2=400, dm_spread=1000),
+    "ligo": RateOf(per_day=2),
+}
+
+
 class RelaySettings(Settings, table="relay"):
     """Table `[relay]` of the settings file, and the environment."""
 
@@ -51,6 +77,11 @@ class RelaySettings(Settings, table="relay"):
     )
     policy: Path | None = None  # None: the one that comes with ovro-alert
     slots: dict[SlotName, SlotKind] = SLOTS
+    # Where the rules' functions ask what is up: geocentric ITRF, m.
+    site: tuple[float, float, float] = (OVRO_LWA.x, OVRO_LWA.y, OVRO_LWA.z)
+    ring_s: Positive = LENGTH_S  # of the voltage buffer, for rules that ask what it still holds
+    # By source, or mission as its events' names begin; over the defaults.
+    rates: dict[SourceName, RateOf] = Field({})
     # Sources that are waited for from the start, each with what differs from `EXPECTED`.
     sources: dict[SourceName, Expectation] = Field({})
     max_body_bytes: int = Field(16 * 2**20, gt=0)  # GCN's largest message is 4 MiB
@@ -63,10 +94,23 @@ class RelaySettings(Settings, table="relay"):
             raise ValueError(f"the relay has paths of its own named {', '.join(taken)}")
         return slots
 
+    @field_validator("site")
+    @classmethod
+    def _is_on_earth(cls, site: tuple[float, float, float]) -> tuple[float, float, float]:
+        if not 6.3e6 < math.hypot(*site) < 6.4e6:
+            raise ValueError("must be geocentric x, y and z in m, of a place on the Earth")
+        return site
+
     @property
     def commanded(self) -> frozenset[str]:
         """The slots that commands may go to."""
         return frozenset(name for name, kind in self.slots.items() if kind is not SlotKind.SENDER)
+
+    @property
+    def world(self) -> World:
+        """What rules are asked over."""
+        rates = {name: Rate(**dict(rate)) for name, rate in (RATES | self.rates).items()}
+        return World(Site(*self.site), ring_s=self.ring_s, rates=rates)
 
     def expected(self, source: str) -> Expectation:
         """What is expected of a source."""

@@ -1,14 +1,15 @@
 """Multi-order HEALPix sky maps of gravitational waves, never rasterised.
 
 A map is a FITS binary table of pixels of different sizes, ORDERING=NUNIQ: UNIQ = 4·4^order + nested index,
-PROBDENSITY in sr⁻¹. Source of the facts: IVOA, MOC 2.0 §4.3.1; IGWN Public Alerts User Guide,
-"Multi-Order Sky Maps".
+PROBDENSITY in sr⁻¹; and of mergers DISTMU and DISTSIGMA in Mpc, DISTNORM in Mpc⁻². Source of the facts: IVOA,
+MOC 2.0 §4.3.1; IGWN Public Alerts User Guide, "Multi-Order Sky Maps"; Singer et al. 2016, ApJL 829, L15.
 """
 
 import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import astropy_healpix
 import numpy as np
@@ -20,8 +21,21 @@ from ovro_alert.sky import fits_table
 MAX_BYTES = 32 * 2**20  # ten times the largest that is sent
 MAX_ORDER = 29  # UNIQ of 64 bits goes no finer
 MAX_DENSITY = 1e20  # sr⁻¹; all the probability in one pixel of order 29 makes 2.8e17
-MAX_DENSITY = 1e20  # sr⁻¹; all the probability in one pixel of order 29 makes 2.8e17
-SKY_DEG2 = 4 * math.pi * math.degrees(1) ** 2
+MIN_MPC, MAX_MPC = 1e-9, 1e9  # of DISTSIGMA; the latter of DISTMU, either way. The universe ends long before
+STERADIANS = math.radians(1) ** 2  # of a square degree
+SKY_DEG2 = 4 * math.pi / STERADIANS
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """How far the source is, if it is in a pixel: with r² norm N(r; mu, sigma) a Mpc, N being normal.
+
+    A pixel of which the map says no distance, or none that can be, has the norm 0.
+    """
+
+    mu: NDArray[np.float64]  # Mpc; may be negative, and then only the tail is of this world
+    sigma: NDArray[np.float64]  # Mpc
+    norm: NDArray[np.float64]  # Mpc⁻²
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +47,24 @@ class MultiOrderMap:
     density: NDArray[np.float64]  # probability a steradian
     distance_mpc: float | None = None
     distance_std_mpc: float | None = None
+    distances: Distances | None = None  # a burst's has none
 
     def __post_init__(self) -> None:
         for array in (self.level, self.index, self.density):
             array.flags.writeable = False
+
+    @cached_property
+    def at(self) -> NDArray[np.float64]:
+        """The centres of the pixels: unit vectors, ICRS, 3 × pixel."""
+        return centres(self.level, self.index)
+
+    @cached_property
+    def ranked(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """From the densest pixel on: the densities (sr⁻¹), the area (deg²) so far, and what it holds."""
+        densest_first = np.argsort(-self.density)  # equal ones in any order: a share of them is the same area
+        density = self.density[densest_first]
+        area = areas_deg2(self)[densest_first]
+        return density, np.cumsum(area), np.cumsum(density * area)
 
 
 def read(raw: bytes) -> MultiOrderMap:
@@ -61,8 +89,26 @@ def read(raw: bytes) -> MultiOrderMap:
     if not density.any():
         raise ValueError("PROBDENSITY is 0 all over the sky")
     return MultiOrderMap(
-        level, index, density, _distance(table.header, "DISTMEAN"), _distance(table.header, "DISTSTD")
+        level,
+        index,
+        density,
+        _distance(table.header, "DISTMEAN"),
+        _distance(table.header, "DISTSTD"),
+        _distances(table) if "DISTMU" in table.columns else None,
     )
+
+
+def centres(level: NDArray[np.int64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The centres of pixels: unit vectors, 3 × pixel."""
+    return np.stack(astropy_healpix.healpix_to_xyz(index, 1 << level, order="nested"))
+
+
+def dot(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """The sum of the products.
+
+    Not `@`: BLAS takes threads for as many numbers as a map has, and on a busy host waits 50 ms for them.
+    """
+    return float(np.einsum("i,i", one, other))
 
 
 def areas_deg2(sky: MultiOrderMap) -> NDArray[np.float64]:
@@ -73,12 +119,13 @@ def areas_deg2(sky: MultiOrderMap) -> NDArray[np.float64]:
 def credible_areas(sky: MultiOrderMap, probabilities: Sequence[float]) -> list[float]:
     """The smallest areas, deg², that hold these shares (0 to 1) of the map's whole probability.
 
-    Pixels are taken from the densest on; of the last one as much as is needed.
+    Pixels are taken from the densest on; of the last one as much as is needed. ValueError where one of them
+    is no share.
     """
-    densest_first = np.argsort(-sky.density)  # equal ones in any order: a share of them is the same area
-    density = sky.density[densest_first]
-    area = areas_deg2(sky)[densest_first]
-    covered, held = np.cumsum(area), np.cumsum(density * area)
+    for one in probabilities:
+        if not 0 <= one <= 1:
+            raise ValueError(f"{one} is not a share of probability, 0 to 1")
+    density, covered, held = sky.ranked
     wanted = np.asarray(probabilities) * held[-1]
     last = np.searchsorted(held, wanted)
     return [float(one) for one in covered[last] - (held[last] - wanted) / density[last]]
@@ -138,6 +185,14 @@ def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int6
     if (begins[1:] < ends[:-1]).any():
         raise ValueError("UNIQ has pixels that overlap")
     return level, index
+
+
+def _distances(table: fits_table.Table) -> Distances:
+    """Pixels without a distance have DISTMU infinite and DISTNORM 0 in them, and NaN in some old maps."""
+    mu, sigma, norm = (table.column(name).astype(np.float64) for name in ("DISTMU", "DISTSIGMA", "DISTNORM"))
+    known = (np.abs(mu) <= MAX_MPC) & (sigma >= MIN_MPC) & (sigma <= MAX_MPC)  # not of NaN either
+    given = known & (norm > 0) & (norm < math.inf)
+    return Distances(np.where(given, mu, 0.0), np.where(given, sigma, 1.0), np.where(given, norm, 0.0))
 
 
 def _distance(header: dict[str, fits_table.Value], name: str) -> float | None:

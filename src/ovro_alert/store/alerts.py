@@ -90,14 +90,25 @@ def append_many(tx: Transaction, new: Sequence[NewAlert]) -> None:
     rows = [_row(one, tx.now) for one in new]
     tx.connection.execute(ADD_ALERTS, rows)
     tx.connection.execute(ADD_RAW, [{"alert_id": one.alert.alert_id, "bytes": one.content} for one in new])
-    decided = [
-        {**vars(said), "reasons": list(said.reasons), "alert_id": one.alert.alert_id, "decided_at": tx.now}
-        for one in new
-        for said in one.said
-    ]
+    decided = [_said(one.alert.alert_id, said, tx.now) for one in new for said in one.said]
     if decided:
         tx.connection.execute(ADD_DECISIONS, decided)
     feed.append_many(tx, [told for one in new for told in _told(one)])
+
+
+def decide_again(tx: Transaction, alert_id: str, event_id: str, said: Verdict) -> None:
+    """Logs what was decided later on an alert of the log."""
+    tx.connection.execute(ADD_DECISIONS, [_said(alert_id, said, tx.now)])
+    about = {"decisions": [_as_told(said)]}
+    feed.append(tx, feed.Happened.DECIDED, about, event_id=event_id, alert_id=alert_id)
+
+
+def _said(alert_id: str, said: Verdict, now: datetime) -> dict[str, Any]:
+    return _as_told(said) | {"alert_id": alert_id, "decided_at": now}
+
+
+def _as_told(said: Verdict) -> dict[str, Any]:
+    return vars(said) | {"reasons": list(said.reasons)}
 
 
 def _row(new: NewAlert, now: datetime) -> dict[str, Any]:
@@ -114,6 +125,7 @@ def _row(new: NewAlert, now: datetime) -> dict[str, Any]:
         "arrived_at": arrival.arrived_at,
         "received_at": arrival.received_at,
         "logged_at": now,
+        "event_time": alert.event_time,
     }
 
 
@@ -124,8 +136,7 @@ def _told(new: NewAlert) -> Iterator[dict[str, Any]]:
     about = {name: getattr(alert, name) for name in ("source", "role", "alert_type", "stage", "name")}
     about |= {"summary": new.summary, "via": arrival.transport.get("via"), "arrived_at": arrival.arrived_at}
     yield ids | {"kind": feed.Happened.LOGGED, "data": about}
-    said = [vars(one) | {"reasons": list(one.reasons)} for one in new.said]
-    yield ids | {"kind": feed.Happened.DECIDED, "data": {"decisions": said}}
+    yield ids | {"kind": feed.Happened.DECIDED, "data": {"decisions": [_as_told(one) for one in new.said]}}
 
 
 def content(connection: Connection, alert_id: str) -> bytes | None:

@@ -117,6 +117,33 @@ def cancel(tx: Transaction, command_id: int, reason: str) -> Entry:
     return slot_log.to_entry(row)
 
 
+@_refusal_is_an_answer
+def approve(tx: Transaction, command_id: int, by: str) -> Entry:
+    """Queues a command that waited for a person: it takes its place at the end of its slot's log.
+
+    Raises Unknown.
+    """
+    row, state = _now(tx, command_id)
+    if state is not State.PENDING:
+        raise Refused(f"it is {state}: there is nothing to approve", state)
+    seq = numbers.next_number(tx, f"slot:{row['slot']}")
+    row = _step(tx, row, State.QUEUED, seq=seq, queued_at=tx.now, approved_by=by)
+    tx.changed.add(row["slot"])
+    _tell(tx, row, Happened.APPROVED, by=by)
+    return slot_log.to_entry(row)
+
+
+@_refusal_is_an_answer
+def deny(tx: Transaction, command_id: int, by: str, reason: str) -> Entry:
+    """Refuses a command that waited for a person. Raises Unknown."""
+    row, state = _now(tx, command_id)
+    if state is not State.PENDING:
+        raise Refused(f"it is {state}: there is nothing to deny", state)
+    row = _step(tx, row, State.REFUSED, over_at=tx.now, detail={"message": f"denied by {by}: {reason}"})
+    _tell(tx, row, Happened.DENIED, by=by, reason=reason)
+    return slot_log.to_entry(row)
+
+
 def is_due(connection: Connection, now: datetime) -> bool:
     """Whether `sweep` has anything to do."""
     return connection.execute(select(entries.c.id).where(_due(now)).limit(1)).first() is not None

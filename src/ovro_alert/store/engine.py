@@ -77,6 +77,17 @@ def revision(url: str | URL) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def exists(url: str | URL) -> bool:
+    """Whether there is a database; to ask it of a file would make one."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
+
+
+def is_newest(url: str | URL) -> bool:
+    """Whether there is a database, and its schema is the one that this code works on."""
+    return exists(url) and revision(url) == newest_revision()
+
+
 def newest_revision() -> str | None:
     """The revision that this code works on."""
     return ScriptDirectory.from_config(_alembic()).get_current_head()

@@ -37,10 +37,15 @@ class Sent:
 
     id: int
     slot: str
-    seq: int
+    seq: int | None
     command: str
     state: str
     rule: str | None
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return f"/{self.slot} #{self.seq} {self.command}" if self.seq else f"/{self.slot} {self.command}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ AFTER = select(feed).where(feed.c.n > bindparam("after")).order_by(feed.c.n).lim
 class Happened(StrEnum):
     LOGGED = "logged"
     DECIDED = "decided"
+    PENDING = "pending"  # a command that waits for a person's approval
+    APPROVED = "approved"
+    DENIED = "denied"
     QUEUED = "queued"
     CLAIMED = "claimed"
     REPORTED = "reported"
@@ -24,6 +27,8 @@ class Happened(StrEnum):
     EXPIRED = "expired"
     LAPSED = "lapsed"  # a claim whose lease ran out: the command is queued again
     SETASIDE = "setaside"
+    POLICY = "policy"  # it was changed, or cannot be
+    FAILS = "fails"  # a rule that is right by its types has no value on some alert
     DEAF = "deaf"  # a source
     HEARS = "hears"  # again
 

@@ -93,6 +93,7 @@ alerts = Table(
     Column("arrived_at", Moment),  # at the receiver
     Column("received_at", Moment, nullable=False),  # at the relay
     Column("logged_at", Moment, nullable=False),
+    Column("event_time", Moment, index=True),  # when the thing happened
 )
 
 # Apart from the alerts: a sky map of a megabyte must not be read to list a name.
@@ -118,7 +119,7 @@ entries = Table(
     "entries",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
+    Column("seq", BigInteger),  # none while it waits for a person's approval
     Column("slot", String(50), nullable=False),
     Column("kind", String(10), nullable=False),
     Column("command", String(200), nullable=False),
@@ -137,9 +138,13 @@ entries = Table(
     Column("client", String(200)),
     Column("lease_until", Moment),
     Column("detail", JSON),  # what the client said last, or why it was cancelled
+    Column("margin_s", Float(53)),  # how long before its deadline it was asked
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("approved_by", String(200)),
     UniqueConstraint("slot", "seq"),
 )
 Index("ix_entries_state_deadline", entries.c.state, entries.c.deadline)
+Index("ix_entries_rule_queued_at", entries.c.rule, entries.c.queued_at)
 
 feed = Table(
     "feed",
@@ -207,4 +212,19 @@ sources = Table(
     Column("behind", BigInteger),
     Column("waiting", BigInteger),
     Column("deaf_at", Moment),  # when people were told that it is deaf
+)
+
+# Sources of bursts that are known, as catalogues have them; a repeater's bursts may be rows of their own.
+known_sources = Table(
+    "known_sources",
+    metadata,
+    Column("n", Serial, primary_key=True),
+    Column("catalogue", String(100), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("ra", Float(53), nullable=False),
+    Column("dec", Float(53), nullable=False),
+    Column("dm", Float(53)),
+    Column("error_deg", Float(53)),
+    Column("repeats", Boolean, nullable=False),
+    Column("imported_at", Moment, nullable=False),
 )

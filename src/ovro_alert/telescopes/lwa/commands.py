@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ValidationError
 
 from ovro_alert.command import Entry, to_mjd
+from ovro_alert.sky import ring
 from ovro_alert.sky.dispersion import dispersion_delay
 from ovro_alert.telescopes.lwa import dump, sdf
 from ovro_alert.telescopes.lwa.arguments import BeamArguments, DumpArguments, spelled
@@ -188,10 +189,10 @@ def _target(name: str) -> str:
 def _trigger(entry: Entry, now: datetime, settings: LwaSettings) -> Dump | Refused:
     args = DumpArguments.model_validate(spelled(entry.args))
     field = "nsamp" if args.nsamp is not None else "duration"
-    seconds = args.duration or settings.buffer_s if args.nsamp is None else args.nsamp / dump.SAMPLE_HZ
+    seconds = args.duration or settings.buffer_s if args.nsamp is None else args.nsamp / ring.SAMPLE_HZ
     if seconds > settings.longest_dump_s:
         return Refused(
             f"args.{field}: {seconds:.0f} s; no dump is longer than {settings.longest_dump_s:.0f} s"
         )
-    samples = dump.to_samples(seconds) if args.nsamp is None else args.nsamp
+    samples = ring.to_samples(seconds) if args.nsamp is None else args.nsamp
     return Dump(dump.plan(str(entry.id), now, samples), {"event_id": entry.event_id, **entry.args})

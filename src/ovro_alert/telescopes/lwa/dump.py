@@ -1,23 +1,19 @@
-"""The triggered dump: which parts of the voltage buffer are written to disk, and the words that ask for it.
+"""The triggered dump: how much of the voltage buffer is written to disk, and the words that ask for it.
 
-The correlator's pipelines listen on etcd; keys, commands and limits are those of
-realtimeradio/caltech-bifrost-dsp (pipeline-control/ and its TriggeredDump block).
+The correlator's pipelines listen on etcd; keys and commands are those of realtimeradio/caltech-bifrost-dsp
+(pipeline-control/ and its TriggeredDump block). What the buffer holds is reckoned in `sky.ring`.
 """
 
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from ovro_alert.sky import ring
+
 HOSTS = tuple(f"lxdlwagpu{n:02d}" for n in range(1, 9))
 DUMP_PATHS = {2: "/data0/", 3: "/data1/"}  # by pipeline: the other two of a host hold no buffer
-
-SAMPLE_HZ = 196e6 / 8192  # 23925.78125; 24000 is used elsewhere and is 0.3 % off
-SAMPLE_BYTES = 67_584
-BLOCK_SAMPLES = 960  # a file holds whole blocks
-FILE_SAMPLES = 1_000_320  # 41.8 s, 67.6 GB
 
 
 @dataclass(frozen=True)
@@ -29,17 +25,17 @@ class DumpPlan:
     id: str
     at: datetime
     nfile: int
-    ntime_per_file: int = FILE_SAMPLES
+    ntime_per_file: int = ring.FILE_SAMPLES
 
     @property
     def seconds(self) -> float:
         """How much time the files of a pipeline hold."""
-        return self.nfile * self.ntime_per_file / SAMPLE_HZ
+        return ring.file_seconds(self.nfile)
 
     @property
     def bytes_per_pipeline(self) -> int:
         """How much a pipeline writes."""
-        return self.nfile * self.ntime_per_file * SAMPLE_BYTES
+        return ring.file_bytes(self.nfile)
 
     def puts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every etcd key with the command to put there; the reply comes under /resp with the same tail."""
@@ -56,14 +52,9 @@ class DumpPlan:
                 yield key, {"cmd": "update", "val": val, "id": self.id}
 
 
-def to_samples(seconds: float) -> int:
-    """The samples that hold so much time."""
-    return math.ceil(seconds * SAMPLE_HZ)
-
-
 def plan(id: str, at: datetime, samples: int) -> DumpPlan:
     """A dump of at least so many samples a pipeline, in whole files, one at least."""
-    return DumpPlan(id, at, max(1, -(-samples // FILE_SAMPLES)))
+    return DumpPlan(id, at, ring.files_for(samples))
 
 
 def document(plan: DumpPlan, metadata: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from ovro_alert.alert import NotNegative, Positive
 from ovro_alert.settings import Settings
+from ovro_alert.sky import ring
 from ovro_alert.telescopes.lwa.session import CAL_DIR, CONFIG_FILE, IntegrationTime, Name, Word
 
 
@@ -24,6 +25,5 @@ class LwaSettings(Settings, table="lwa"):
     low_mhz: Positive = 50.0  # a burst is waited for until it has swept down to here
     margin_s: NotNegative = 10.0  # and so much longer
     longest_s: Positive = 86400.0  # no session is longer
-    # 256 GB a pipeline at 67,584 B × 196e6/8192 samples/s (see `dump`). A ring of 30 minutes is reported too.
-    buffer_s: Positive = 158.0
+    buffer_s: Positive = ring.LENGTH_S
     longest_dump_s: Positive = 1800.0  # no dump is longer: 44 files, 3 TB a pipeline

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ovro_alert.command import Entry, to_mjd
+from ovro_alert.sky import ring
 from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.commands import Action, Observe
-from ovro_alert.telescopes.lwa.dump import BLOCK_SAMPLES, DUMP_PATHS, DumpPlan
+from ovro_alert.telescopes.lwa.dump import DUMP_PATHS, DumpPlan
 from ovro_alert.telescopes.lwa.session import Session, Sessions, overlapping
 from ovro_alert.telescopes.lwa.telescope import NotTaken, Trace
 
@@ -184,7 +185,7 @@ def _reply(command: dict[str, Any], now: datetime) -> dict[str, Any]:
         kwargs["command"] not in ("trigger", "abort", "stop")
         or kwargs["nfile"] < 1
         or kwargs["ntime_per_file"] < 1
-        or kwargs["ntime_per_file"] % BLOCK_SAMPLES
+        or kwargs["ntime_per_file"] % ring.BLOCK_SAMPLES
         or kwargs["dump_path"] not in DUMP_PATHS.values()
     ):
         response = -3

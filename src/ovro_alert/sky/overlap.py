@@ -1,0 +1,166 @@
+"""How two places on the sky overlap: two positions with their errors, or one and a sky map.
+
+Positions are two-dimensional Gaussians, round, in the tangent plane; a radius that holds the share c of one
+is σ √(−2 ln(1 − c)). A map is looked at in its own pixels, of whatever sizes, never rasterised.
+
+Source: Ashton et al. 2018, ApJ 860, 6: the overlap integral I_Ω, as RAVEN of LIGO, Virgo and KAGRA uses it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import astropy_healpix
+import numpy as np
+from astropy import units
+from numpy.typing import NDArray
+
+from ovro_alert.alert import Localization
+from ovro_alert.sky.skymap import MAX_ORDER, SKY_DEG2, MultiOrderMap, areas_deg2
+from ovro_alert.sky.visibility import separation, unit
+
+Floats = NDArray[np.float64]
+Vectors = NDArray[np.float64]  # … × 3, of length 1
+CONTAINED = 0.99  # with this probability one thing is taken for one
+USUAL_CONTAINMENT = 0.9  # GCN's schema: of a radius that does not say what it contains
+USUAL_ERROR_DEG = 0.1  # of a position that says no error: within so much clients of today match repeaters
+SAMPLES, POINTS = 400, 64  # places where a map has its probability; points that stand for a position's error
+STERADIAN_DEG2 = SKY_DEG2 / (4 * math.pi)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How two places on the sky overlap.
+
+    `integral` is I_Ω, how many times likelier it is that they are of one thing than of two anywhere on the
+    sky. Of the places where one thing would be found by the other, `level` is the share that is likelier
+    than where it was found, and `area_deg2` the area of the likeliest that hold CONTAINED (on a map, right to
+    some 15 %).
+    """
+
+    integral: float
+    level: float
+    area_deg2: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether they may be one place, at CONTAINED."""
+        return self.level <= CONTAINED
+
+
+def sigma(position: Localization) -> float:
+    """The standard deviation (deg) of a position along each axis."""
+    share = position.containment
+    if share is None or not 0 < share < 1:
+        share = USUAL_CONTAINMENT
+    return (position.error_deg or USUAL_ERROR_DEG) / math.sqrt(-2 * math.log1p(-share))
+
+
+def radius(sigma_deg: float) -> float:
+    """The radius (deg) that contains CONTAINED."""
+    return sigma_deg * math.sqrt(-2 * math.log1p(-CONTAINED))
+
+
+def of_positions(one: Localization, other: Localization) -> Overlap:
+    """The overlap of two positions."""
+    both = math.hypot(sigma(one), sigma(other))
+    apart = separation(unit(one.ra, one.dec), unit(other.ra, other.dec))
+    outside = math.exp(-((apart / both) ** 2) / 2)
+    area = min(SKY_DEG2, math.pi * radius(both) ** 2)
+    return Overlap(SKY_DEG2 / (2 * math.pi * both**2) * outside, 1 - outside, area)
+
+
+def _scattered(count: int) -> Floats:
+    """So many points of a plane (count × 2) that stand for a Gaussian of σ = 1, laid out like a sunflower."""
+    n = np.arange(count)
+    angle = n * math.pi * (3 - math.sqrt(5))
+    far = np.sqrt(-2 * np.log1p(-(n + 0.5) / count))
+    points: Floats = far[:, None] * np.stack((np.cos(angle), np.sin(angle)), axis=-1)
+    return points
+
+
+SPREAD = _scattered(POINTS)
+SHUFFLED = _scattered(SAMPLES)[np.random.default_rng(0).permutation(SAMPLES)]
+
+
+class OnMap:
+    """A sky map, prepared for being compared with positions.
+
+    Of one thing a position would be found where the map has it, blurred by the position's error.
+    """
+
+    def __init__(self, sky: MultiOrderMap) -> None:
+        span = 2 * (MAX_ORDER - sky.level)
+        begin = sky.index << span
+        order = np.argsort(begin, kind="stable")  # a file in order of UNIQ is a run for each order
+        share = sky.density * areas_deg2(sky)
+        density = sky.density / float(share.sum()) * STERADIAN_DEG2
+        self._begin, self._end = begin[order], (begin + (1 << span))[order]
+        self._density = density[order]
+        # So many places, each as probable as the others, from the densest on.
+        densest_first = np.argsort(-sky.density, kind="stable")
+        held = np.cumsum(share[densest_first])
+        rows = densest_first[np.searchsorted(held, held[-1] * (np.arange(SAMPLES) + 0.5) / SAMPLES)]
+        where = astropy_healpix.healpix_to_lonlat(sky.index[rows], 2 ** sky.level[rows], order="nested")
+        self._places = _vectors(*(one.rad for one in where))
+        # A fifth of the side of the square that nine tenths would fill.
+        self._wide = math.sqrt(_area(density[rows], 0.9)) / 5
+        # By σ: the densities with which a position would be found in the places where one would, sorted.
+        self._densities: dict[float, Floats] = {}
+
+    def integral(self, position: Localization) -> float:
+        """I_Ω of a position: 4π ∫ p g dΩ, with p of the map and g of the position, both per steradian."""
+        return 4 * math.pi * float(self._found(unit(position.ra, position.dec), sigma(position)))
+
+    def overlap(self, position: Localization) -> Overlap:
+        """The overlap of a position with the map."""
+        error = sigma(position)
+        here = float(self._found(unit(position.ra, position.dec), error))
+        if error not in self._densities:
+            found = self._found(_moved(self._places, SHUFFLED * math.radians(error)), error)
+            self._densities[error] = np.sort(found)[::-1]
+        found = self._densities[error]
+        level = float(np.mean(found > here) + np.mean(found == here) / 2) if here else 1.0
+        return Overlap(4 * math.pi * here, level, min(_area(found, CONTAINED), SKY_DEG2))
+
+    def _found(self, directions: Vectors, sigma_deg: float) -> Floats:
+        """The density (sr⁻¹) with which a position with an error would be found in directions (… × 3)."""
+        error = math.radians(sigma_deg)
+        if sigma_deg > self._wide:
+            # So small a map is its places, each blurred by the sphere's Gaussian (von Mises and Fisher).
+            blurred = np.exp((directions @ self._places.T - 1) / error**2).mean(axis=-1)
+            whole: Floats = blurred / (-2 * math.pi * error**2 * math.expm1(-2 / error**2))
+            return whole
+        points = _moved(directions[..., None, :], SPREAD * error)
+        pixel = astropy_healpix.lonlat_to_healpix(
+            np.arctan2(points[..., 1], points[..., 0]) * units.rad,
+            np.arcsin(np.clip(points[..., 2], -1, 1)) * units.rad,
+            2**MAX_ORDER,
+            order="nested",
+        )
+        row = np.searchsorted(self._begin, pixel, side="right") - 1
+        mean: Floats = np.where((row >= 0) & (pixel < self._end[row]), self._density[row], 0.0).mean(axis=-1)
+        return mean
+
+
+def _area(densities: Floats, share: float) -> float:
+    """The area (deg²) that holds a share, by the densities (sr⁻¹) of as probable samples, greatest first."""
+    held = densities[: round(share * len(densities))]
+    # Every sample stands for as large an area as its density is small.
+    return STERADIAN_DEG2 * float(np.sum(1 / held[held > 0])) / len(densities)
+
+
+def _moved(directions: Vectors, offsets: Floats) -> Vectors:
+    """Directions moved by offsets (… × 2, rad) along two axes at right angles to each."""
+    aside = np.where(np.abs(directions[..., 2:]) < 0.9, [0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
+    east = np.cross(aside, directions)
+    east /= np.linalg.norm(east, axis=-1, keepdims=True)
+    north = np.cross(directions, east)
+    angle = np.linalg.norm(offsets, axis=-1, keepdims=True)
+    along = offsets[..., :1] * east + offsets[..., 1:] * north
+    moved: Vectors = np.cos(angle) * directions + np.sinc(angle / np.pi) * along
+    return moved
+
+
+def _vectors(longitude: Floats, latitude: Floats) -> Vectors:
+    across = np.cos(latitude)
+    return np.stack((across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)), axis=-1)
