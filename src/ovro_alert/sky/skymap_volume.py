@@ -54,7 +54,7 @@ class _Curves:
         self._height = norm - np.log(self._sigma) - LOG_NORMAL
         # Where mu is negative, the curve is highest at distance 0.
         highest = self._height - np.minimum(self._mu / self._sigma, 0) ** 2 / 2
-        # A norm that makes more of a pixel than it can hold is no norm: such a one is never above a threshold.
+        # A norm that makes more of a pixel than it can hold is no norm: it is never above a threshold.
         self._highest = np.where(highest <= MOST, highest, -math.inf)
 
     def volume_of(self, share: float) -> float:
