@@ -261,6 +261,7 @@ def test_what_cannot_be_explained_is_said_in_a_line(policy, tmp_path):
     (tmp_path / "none.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
     none = f"sqlite:///{tmp_path / 'none.sqlite'}"
     assert "not a database" in policy("replay", code=1, OVRO_ALERT_DATABASE_URL=none)
+    assert len(policy("replay", code=1, OVRO_ALERT_DATABASE_URL="nonsense").splitlines()) == 1
     assert not (tmp_path / "nowhere.sqlite").exists()
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ovro_alert.formats import read
 from ovro_alert.formats.unreadable import Unreadable
@@ -75,7 +75,7 @@ def _log(url: str) -> Iterator[Connection | None]:
         else:
             with engine.opened(url, writes=False) as log, log.connect() as connection:
                 yield connection
-    except (ValueError, DatabaseError) as error:
+    except (ValueError, SQLAlchemyError) as error:
         _fail(getattr(error, "orig", error))
 
 
