@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_voevent, dsa_notice
 from ovro_alert.formats import read
-from ovro_alert.policy.replay import Replay, Tally
+from ovro_alert.policy.compared import Tally
+from ovro_alert.policy.replay import Replay
 from ovro_alert.policy.rules import load
 from ovro_alert.relay.intake import Incoming, Intake
 from ovro_alert.relay.past import of_log
@@ -36,8 +37,8 @@ def measure(directory: Path, say: Callable[[str], None]) -> None:
     replay, tally = Replay(policy), Tally(policy)
     with opened(url, writes=False) as log, log.connect() as connection:
         start = time.perf_counter()
-        for past in of_log(connection, _no_such, before=timedelta(days=1)):
-            tally.add(replay.take(past))
+        for said in replay.through(of_log(connection, policy, _no_such)):
+            tally.add(said)
         rate = tally.alerts / (time.perf_counter() - start)
     sent = sum(count.commands.total() for count in tally.rules.values())
     say(f"{tally.alerts:,} alerts, {sent:,} commands, {len(policy.rules)} rules: {rate:,.0f} alerts/s")

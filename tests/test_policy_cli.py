@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from ovro_alert.cli import app
-from ovro_alert.demo.sample_bursts import dsa_notice
+from ovro_alert.demo.sample_bursts import Burst, chime_notice, dsa_notice
 from ovro_alert.demo.samples import samples
 from ovro_alert.relay.app import create_app
 from ovro_alert.relay.settings import RelaySettings
@@ -256,7 +256,12 @@ def test_what_cannot_be_explained_is_said_in_a_line(policy, tmp_path):
     assert "is not JSON" in policy("explain", cut, code=1)
     assert "neither a date nor a moment" in policy("explain", cut, "--now=noon", code=1)
     nowhere = f"sqlite:///{tmp_path / 'nowhere.sqlite'}"
-    assert "no log" in policy("explain", "x", code=1, OVRO_ALERT_DATABASE_URL=nowhere)
+    assert "no such alert" in policy("explain", "x", code=1, OVRO_ALERT_DATABASE_URL=nowhere)
+    assert "no log" in policy("replay", code=1, OVRO_ALERT_DATABASE_URL=nowhere)
+    (tmp_path / "none.sqlite").write_bytes(b"no database, but long enough to be taken for one" * 100)
+    none = f"sqlite:///{tmp_path / 'none.sqlite'}"
+    assert "not a database" in policy("replay", code=1, OVRO_ALERT_DATABASE_URL=none)
+    assert len(policy("replay", code=1, OVRO_ALERT_DATABASE_URL="nonsense").splitlines()) == 1
     assert not (tmp_path / "nowhere.sqlite").exists()
 
 
@@ -319,6 +324,15 @@ def test_a_changed_policy_differs_where_it_should(policy, changed, change, found
         assert (alert.startswith(expected), kind) == (True, of_kind), said
 
 
+def test_a_sky_map_of_the_log_is_at_hand_where_rules_ask_it(policy, changed):
+    # The merger's is of 203 deg².
+    small, large = changed(("gw.far <=", "area(0.9) < 202 and gw.far <=")), "not met: area(0.9) < 202"
+    assert [kind for _, kind, *_ in differences(policy, "--policy", small)] == ["-"]
+    assert large in policy("replay", "--policy", small)
+    assert "area(0.9) = 202.9" in policy("explain", logged(policy, "gw-merger"), "--policy", small)
+    assert differences(policy, "--policy", changed(("gw.far <=", "area(0.9) < 203 and gw.far <="))) == []
+
+
 def test_changed_values_are_shown_beside_those_that_were_sent(policy, changed):
     said = differences(policy, "--policy", changed(("1800", "900"), ("priority = 3", "priority = 4")))
     assert [values for *_, command, values in said if command == "repoint"] == [{"priority": [3, 4]}] * 4
@@ -368,6 +382,50 @@ def test_a_folder_is_gone_through_by_the_times_in_its_messages(place, tmp_path):
     assert "alerts: 14" in lines
     (row,) = (line for line in lines if line.startswith("merger "))
     assert row.split() == ["merger", "0", "0", "0", "0", "1", "0"]
+
+
+SEEN_TWICE = """
+[[rule]]
+name = "seen twice"
+when = ['source == "chime"', 'codetected("dsa") != ""']
+[[rule.then]]
+slot = "lwa"
+command = "powerbeam"
+deadline = 'arrival(43)'
+args.start = 'now'
+"""
+
+
+@pytest.mark.parametrize("dsa_first", [False, True])
+def test_what_rules_ask_of_others_is_gone_through_as_it_came(place, tmp_path, dsa_first):
+    # 4148.808 s MHz² × 531.7 × (400⁻² − 1530⁻²) MHz⁻² = 12.84 s from the top of DSA-110's band.
+    seen = NOW - timedelta(seconds=10 - 12.84)
+    chime = chime_notice(Burst("1", seen, 291.61, 71.52, 531.7, 0.99))
+    dsa = dsa_notice("260304aaaa", "initial", NOW)
+    (tmp_path / "policy.toml").write_text(SEEN_TWICE)
+    settings = RelaySettings(key=KEY, database_url=url(tmp_path), policy=tmp_path / "policy.toml")
+    now = [NOW + timedelta(seconds=20)]
+    with TestClient(create_app(settings, lambda: now[0]), headers={"X-API-Key": KEY}) as client:
+        for raw in (dsa, chime) if dsa_first else (chime, dsa):
+            said = client.post("/alerts", content=raw).json()
+            now[0] += timedelta(seconds=5)
+        assert bool(said["commands"]) == dsa_first
+        assert len(client.get("/lwa/commands").json()["commands"]) == 1
+
+    def replay(*arguments):
+        settings = {"OVRO_ALERT_DATABASE_URL": url(tmp_path)}
+        result = CliRunner().invoke(app, ["policy", "replay", "--json", *arguments], env=settings)
+        assert result.exit_code == 0, result.output
+        *alerts, tally = map(json.loads, result.stdout.splitlines())
+        return [(one["again"], one["compared"][0]["kind"]) for one in alerts], tally
+
+    in_force = f"--policy={tmp_path / 'policy.toml'}"
+    found, tally = replay(in_force)
+    assert (found, tally["alerts"]) == ([(not dsa_first, "=")], 2)
+    # The same when only what came last is told of, and less by a policy that asks for others.
+    assert replay(in_force, f"--since={(NOW + timedelta(seconds=21)).isoformat()}")[0] == found
+    (tmp_path / "another.toml").write_text(SEEN_TWICE.replace('"dsa"', '"ligo"'))
+    assert replay(f"--policy={tmp_path / 'another.toml'}")[0] == [(not dsa_first, "-")]
 
 
 def test_a_replay_leaves_the_log_as_it_is(policy, place):

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 from alembic.util import CommandError
 from sqlalchemy import make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ovro_alert.relay.settings import load_settings
 from ovro_alert.span import parse_span
@@ -33,7 +33,7 @@ def _database() -> Iterator[str]:
     """The address of the log's database; what is wrong with it ends the process with one line."""
     try:
         yield load_settings().database_url
-    except (ValueError, DatabaseError, CommandError) as error:
+    except (ValueError, SQLAlchemyError, CommandError) as error:
         _fail(getattr(error, "orig", error))
 
 

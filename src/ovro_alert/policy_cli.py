@@ -11,22 +11,22 @@ from typing import Annotated, NoReturn
 
 import typer
 from sqlalchemy import Connection
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import SQLAlchemyError
 
-from ovro_alert.alert import Alert
 from ovro_alert.formats import read
 from ovro_alert.formats.unreadable import Unreadable
 from ovro_alert.policy import rules, text
-from ovro_alert.policy.decide import History
+from ovro_alert.policy.compared import Past, Replayed, Tally
 from ovro_alert.policy.doubts import doubts
 from ovro_alert.policy.explain import explain
 from ovro_alert.policy.functions import World
-from ovro_alert.policy.replay import DAY, Past, Replay, Tally
+from ovro_alert.policy.replay import Replay
 from ovro_alert.relay import past as past_alerts
+from ovro_alert.relay.maps import Maps
 from ovro_alert.relay.settings import RelaySettings, load_settings
-from ovro_alert.sky.visibility import Site
+from ovro_alert.sky.catalogue import Catalogue
 from ovro_alert.span import parse_moment, parse_span
-from ovro_alert.store import engine
+from ovro_alert.store import catalogue, engine
 from ovro_alert.store import past as past_log
 from ovro_alert.store.log import utc_now
 
@@ -64,20 +64,27 @@ def _policy(settings: RelaySettings, file: Path | None) -> rules.Policy:
         raise typer.Exit(1) from error
 
 
-def _world(settings: RelaySettings) -> World:
-    return World(Site(*settings.site))
-
-
 @contextmanager
-def _log(url: str) -> Iterator[Connection]:
-    """The log, to be read; what is wrong with it ends the process with one line."""
+def _log(url: str) -> Iterator[Connection | None]:
+    """The log, to be read; None where there is none. What is wrong with it ends the process with one line."""
     try:
-        if not engine.is_newest(url):
-            _fail("there is no log with the schema of this version: `ovro-alert db status`")
-        with engine.opened(url, writes=False) as log, log.connect() as connection:
-            yield connection
-    except (ValueError, DatabaseError) as error:
+        if not engine.exists(url):
+            yield None
+        elif not engine.is_newest(url):
+            _fail("the log has not the schema of this version: `ovro-alert db status`")
+        else:
+            with engine.opened(url, writes=False) as log, log.connect() as connection:
+                yield connection
+    except (ValueError, SQLAlchemyError) as error:
         _fail(getattr(error, "orig", error))
+
+
+def _world(settings: RelaySettings, log: Connection | None) -> World:
+    """What the relay would ask rules over; known sources, and maps of what came before, are in the log."""
+    if log is None:
+        return settings.world
+    maps, known = Maps(), Catalogue(catalogue.sources(log))
+    return replace(settings.world, catalogue=known, map_of=lambda alert: maps.of(log, alert))
 
 
 def _moment(written: str) -> datetime:
@@ -128,40 +135,39 @@ def explain_(
     settings = load_settings()
     chosen = _policy(settings, policy)
     at = None if now is None else _moment(now)
-    if alert == "-" or Path(alert).is_file():
-        past, history = Past(_read(alert, format), at or utc_now(), None), History()
-    else:
-        past, history = _logged(settings, chosen, alert, at)
-    said = explain(chosen, past.alert, history, past.at, _world(settings))
+    with _log(settings.database_url) as log:
+        replay = Replay(chosen, _world(settings, log))
+        past = _read(alert, format) or _logged(log, replay, alert)
+        past = replace(past, at=at or past.at)
+        history, world = replay.before(past)
+        said = explain(chosen, past.alert, history, past.at, world)
     if as_json:
         typer.echo(text.dumps(text.explained_json(past, said), indent=2))
     else:
         _echo(text.explained(past, said))
 
 
-def _read(file: str, format: str | None) -> Alert:
+def _read(file: str, format: str | None) -> Past | None:
+    """An alert of a file, or of standard input, as though it came now; None where there is no such file."""
+    if file != "-" and not Path(file).is_file():
+        return None
     try:
-        return read(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes(), format)
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return Past(read(raw, format), utc_now(), None)
     except (Unreadable, OSError) as error:
         _fail(f"{file}: {error}")
 
 
-def _logged(
-    settings: RelaySettings, policy: rules.Policy, alert_id: str, now: datetime | None
-) -> tuple[Past, History]:
-    """An alert of the log and what the policy would have known before it."""
-    with _log(settings.database_url) as connection:
-        at = past_log.logged_at(connection, alert_id)
-        if at is None:
-            _fail(f"{alert_id}: there is no such file, and no such alert in the log")
-        replay = Replay(policy, _world(settings))
-        before = DAY if policy.limited else timedelta(0)
-        until = at + timedelta(microseconds=1)
-        for past in past_alerts.of_log(connection, _unread, since=at, until=until, before=before):
-            if past.alert.alert_id == alert_id:
-                past = replace(past, at=now or at)
-                return past, replay.history(past)
-            replay.take(past)
+def _logged(log: Connection | None, replay: Replay, alert_id: str) -> Past:
+    """An alert of the log, when the replay has taken what came before it."""
+    at = None if log is None else past_log.logged_at(log, alert_id)
+    if log is None or at is None:
+        _fail(f"{alert_id}: there is no such file, and no such alert in the log")
+    until = at + timedelta(microseconds=1)
+    for past in past_alerts.of_log(log, replay.policy, _unread, since=at, until=until):
+        if past.alert.alert_id == alert_id:
+            return past
+        replay.take(past)
     _fail(f"{alert_id}: it cannot be read any more")
 
 
@@ -186,33 +192,31 @@ def replay_(
     settings = load_settings()
     chosen = _policy(settings, policy)
     begin, end = _moment(since) if since else EARLIEST, _moment(until) if until else LATEST
-    replay, tally = Replay(chosen, _world(settings)), Tally(chosen)
-    with _past(settings, folder, begin, end) as alerts:
-        for past in _with_progress(alerts):
-            replayed = replay.take(past)
-            if past.at < begin:
-                continue
-            tally.add(replayed)
-            if not as_json:
-                _echo(text.replayed(replayed))
-            elif replayed.compared:
-                typer.echo(text.dumps(text.replayed_json(replayed)))
+    tally = Tally(chosen)
+    with _log(settings.database_url) as log:
+        replay = Replay(chosen, _world(settings, log))
+        alerts: Iterable[Past]
+        if folder is not None:
+            alerts = (past for past in past_alerts.of_folder(folder, _unread) if past.at < end)
+        elif log is not None:
+            alerts = past_alerts.of_log(log, chosen, _unread, since=begin, until=end)
+        else:
+            _fail("there is no log")
+        for said in replay.through(_with_progress(alerts)):
+            if begin <= said.at < end:
+                tally.add(said)
+                _show(said, as_json)
     if as_json:
         typer.echo(text.dumps(text.tally_json(tally)))
     else:
         _echo(text.tally(tally))
 
 
-@contextmanager
-def _past(
-    settings: RelaySettings, folder: Path | None, begin: datetime, end: datetime
-) -> Iterator[Iterable[Past]]:
-    """The alerts until a moment, and of those before the other what bears on them."""
-    if folder is not None:
-        yield (past for past in past_alerts.of_folder(folder, _unread) if past.at < end)
-    else:
-        with _log(settings.database_url) as connection:
-            yield past_alerts.of_log(connection, _unread, since=begin, until=end, before=DAY)
+def _show(said: Replayed, as_json: bool) -> None:
+    if not as_json:
+        _echo(text.replayed(said))
+    elif said.compared or any(one.cancels for one in said.decisions):
+        typer.echo(text.dumps(text.replayed_json(said)))
 
 
 def _with_progress(alerts: Iterable[Past]) -> Iterator[Past]:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ovro_alert.alert import Alert, Localization
+from ovro_alert.alert import Alert, AlertType, FastRadioBurst, Localization, Role
 from ovro_alert.command import State
-from ovro_alert.policy.replay import Did, Kind, Past, Replay, Tally
+from ovro_alert.policy.compared import Did, Kind, Past, Tally
+from ovro_alert.policy.replay import Replay
 from ovro_alert.policy.rules import parse
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -51,12 +52,13 @@ def did(number, ra=10.0, state=State.QUEUED, **moments):
     at = NOW + timedelta(seconds=number)
     moments = {name: NOW + timedelta(seconds=seconds) for name, seconds in moments.items()}
     args = {"ra": ra, "start": at.isoformat().replace("+00:00", "Z")}
-    return Did(("beam", "lwa", "powerbeam"), args, NOW + timedelta(hours=1), 0, state, **moments)
+    about = {"state": state, "queued_at": at} | moments
+    return Did(("beam", "lwa", "powerbeam"), args, NOW + timedelta(hours=1), 0, **about)
 
 
 def replayed(pasts, **of_policy):
     replay = Replay(policy(**of_policy))
-    return [replay.take(one) for one in pasts]
+    return [said for one in pasts for said in replay.take(one)]
 
 
 def kinds(pasts, **of_policy):
@@ -149,7 +151,7 @@ def test_alerts_that_share_a_name_are_of_one_event():
 def test_two_events_that_prove_to_be_one_have_one_history():
     apart = [past(0, event="e"), past(1, event="f")]
     assert kinds([*apart, past(2, event="e", names=("f",)), past(3, event="f")]) == ["?", "?", "", ""]
-    retracted = past(0, event="e", alert_type="retraction")
+    retracted = past(0, event="e", alert_type=AlertType.RETRACTION)
     both = past(2, event="f", names=("e",), alert_type="subsequent")
     assert kinds([retracted, past(1, event="f"), both])[:2] == ["", "?"]
     assert (
@@ -158,7 +160,7 @@ def test_two_events_that_prove_to_be_one_have_one_history():
 
 
 def test_that_one_of_them_was_retracted_holds_for_both():
-    first, retracted = past(0, event="e"), past(1, event="f", alert_type="retraction")
+    first, retracted = past(0, event="e"), past(1, event="f", alert_type=AlertType.RETRACTION)
     last = replayed([first, retracted, past(2, event="e", names=("f",), alert_type="subsequent")])[2]
     assert "its event was retracted by a1" in last.decisions[-1].reasons
 
@@ -197,8 +199,76 @@ def test_the_sum_is_by_rule_with_what_fails_and_first_on_what():
     chosen = policy(when="localization.ra > 200")
     replay, tally = Replay(chosen), Tally(chosen)
     for one in (past(0, [did(0)]), past(1, [], event="f", ra=300.0), past(2, [], event="g", ra=0.0), nowhere):
-        tally.add(replay.take(one))
+        tally.add(*replay.take(one))
     count = tally.rules["beam"]
     assert tally.alerts == 4
     assert dict(count.commands) == {Kind.LESS: 1, Kind.MORE: 1}
     assert (count.errors, count.error) == (1, "a3: localization.ra is not given")
+
+
+SEEN_TWICE = """
+[[rule]]
+name = "beam"
+when = ['source == "chime"', 'codetected("dsa") != ""']
+[[rule.then]]
+slot = "lwa"
+command = "powerbeam"
+deadline = 'after(event_time, 3600)'
+approval = true
+args.ra = 'localization.ra'
+args.start = 'now'
+"""
+
+
+def a_burst(number, source, event, dm=500.0, alert_type="initial", **about):
+    """A burst 10 s before NOW, at infinite frequency, as CHIME and DSA-110 see it."""
+    alert = an_alert(number, event, alert_type, happened=NOW - timedelta(seconds=10))
+    frb = FastRadioBurst(dm=dm, dm_error=1.0)
+    return Past(
+        alert.model_copy(update={"source": source, "frb": frb} | about), NOW + timedelta(seconds=number), []
+    )
+
+
+def seen_twice(*pasts):
+    replay = Replay(parse(SEEN_TWICE, frozenset({"lwa"})))
+    found = [said for one in pasts for said in replay.take(one)]
+    return [
+        (said.past.alert.alert_id, said.again, "".join(one.kind for one in said.compared)) for said in found
+    ]
+
+
+def test_a_burst_that_two_see_is_acted_on_whoever_is_told_of_first():
+    chime, dsa = a_burst(1, "chime", "chime-1"), a_burst(2, "dsa", "dsa-1")
+    assert seen_twice(chime, dsa) == [("a1", False, ""), ("a2", False, ""), ("a1", True, "+")]
+    late = Past(chime.alert, NOW + timedelta(seconds=3), [])
+    assert seen_twice(dsa, late) == [("a2", False, ""), ("a1", False, "+")]
+    assert seen_twice(chime, a_burst(2, "dsa", "dsa-1", dm=520.0))[1:] == [("a2", False, "")]
+    # A test is nothing to what is real; a retraction ends what it stood for, whoever comes after it.
+    test = a_burst(2, "dsa", "dsa-1", role=Role.TEST)
+    assert seen_twice(chime, test)[1:] == [("a2", False, "")]
+    gone = a_burst(3, "dsa", "dsa-1", alert_type=AlertType.RETRACTION)
+    assert seen_twice(dsa, gone, Past(chime.alert, NOW + timedelta(seconds=4), []))[-1][2] == ""
+
+
+def test_what_others_take_back_is_cancelled():
+    chime, dsa = a_burst(1, "chime", "chime-1"), a_burst(2, "dsa", "dsa-1")
+    replay = Replay(parse(SEEN_TWICE, frozenset({"lwa"})))
+    for one in (chime, dsa):
+        replay.take(one)
+    *_, again = replay.take(a_burst(3, "dsa", "dsa-1", alert_type=AlertType.RETRACTION))
+    assert (again.past.alert.alert_id, len(again.decisions[0].cancels)) == ("a1", 1)
+
+
+def test_what_was_done_later_is_compared_when_it_would_have_been():
+    purpose = ("beam", "lwa", "powerbeam")
+    later = NOW + timedelta(seconds=2)
+    args = {"ra": 10.0, "start": "2026-03-04T05:06:09Z"}
+    did = Did(purpose, args, NOW + timedelta(seconds=3590), 0, State.PENDING, later)
+    chime, dsa = a_burst(1, "chime", "chime-1"), a_burst(2, "dsa", "dsa-1")
+    chime = Past(chime.alert, chime.at, [did])
+    assert seen_twice(chime, dsa)[-1] == ("a1", True, "=")
+    replay = Replay(parse(SEEN_TWICE, frozenset({"lwa"})))
+    first, rest = replay.through([chime])
+    assert first.compared == []
+    assert (rest.at, rest.again, rest.compared[0].kind) == (later, True, Kind.LESS)
+    assert rest.compared[0].why.startswith('not met: codetected("dsa") != ""')

@@ -61,13 +61,15 @@ def test_a_changed_policy_is_in_force_without_a_restart(client, policy, burst):
 def test_a_broken_one_leaves_the_old_in_force_and_people_are_told_until_it_is_mended(client, policy, burst):
     good = policy.read_text()
     policy.write_text(RULE.format(name="second", when="sauce == 1"))
-    until(lambda: refused(client))
-    assert "policy.toml:4: sauce == 1: unknown name 'sauce'" in told(client, "policy")[0]["trouble"]
+    (said,) = until(lambda: told(client, "policy"))
+    assert "policy.toml:4: sauce == 1: unknown name 'sauce'" in said["trouble"]
+    assert refused(client)
     answer = client.post("/alerts", content=chime_notice(burst())).json()
     assert [one["rule"] for one in answer["decisions"]] == ["first"]
     policy.write_text(good)
-    until(lambda: not refused(client))
+    until(lambda: len(told(client, "policy")) == 2)
     assert [said["trouble"] is None for said in told(client, "policy")] == [False, True]
+    assert not refused(client)
 
 
 def test_a_file_that_is_taken_away_leaves_the_old_in_force(client, policy, burst):

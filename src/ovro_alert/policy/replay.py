@@ -6,238 +6,127 @@ really had, until an alert cancels it here. Of one that never was nobody knows: 
 carried out at once, or, where a person is asked, to wait for one until its deadline.
 """
 
-from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import count
-from typing import Any
 
-from ovro_alert.alert import Alert, AlertType
-from ovro_alert.command import Command, State
-from ovro_alert.policy.decide import Decision, History, Sent, Use, Verdict, decide
-from ovro_alert.policy.functions import OVRO, World
+from ovro_alert.alert import AlertType
+from ovro_alert.policy.chronicle import Event, Events, Issued, Times, Used
+from ovro_alert.policy.compared import Compared, Did, Kind, Past, Replayed, compare
+from ovro_alert.policy.decide import Decision, History, decide, reconsider
+from ovro_alert.policy.functions import OVRO, Other, World
+from ovro_alert.policy.others import are_near, by_event, is_asked_for, seen_from, sees
 from ovro_alert.policy.rules import Policy
-
-DAY = timedelta(days=1)
-Purpose = tuple[str, str, str]  # the rule that asks, the slot that it asks, and the command
-
-
-@dataclass(frozen=True)
-class Did:
-    """A command that an alert has really led to, and when it went on."""
-
-    purpose: Purpose
-    args: Mapping[str, Any]
-    deadline: datetime | None
-    priority: int
-    state: State  # the last that is known
-    claimed_at: datetime | None = None
-    running_at: datetime | None = None
-    over_at: datetime | None = None
-
-    def state_before(self, moment: datetime) -> State:
-        """The state that it had just before; of one that waited for a person, too, that it was queued."""
-        if self.over_at is not None and self.over_at < moment:
-            return self.state
-        if self.running_at is not None and self.running_at < moment:
-            return State.RUNNING
-        return State.CLAIMED if self.claimed_at is not None and self.claimed_at < moment else State.QUEUED
-
-
-@dataclass(frozen=True)
-class Past:
-    """An alert that came at a moment, and what was done; None where nobody knows."""
-
-    alert: Alert
-    at: datetime
-    did: Sequence[Did] | None
-
-
-class Kind(StrEnum):
-    """How a command that would have been sent compares with what was."""
-
-    SAME = "="
-    MORE = "+"  # it was not sent
-    LESS = "-"  # it was sent, and would not have been
-    OTHER = "~"  # it was sent with other values
-    UNKNOWN = "?"  # nobody knows what was done
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One command of one rule: what would have been sent beside what was."""
-
-    kind: Kind
-    purpose: Purpose
-    command: Command | None  # that would have been sent
-    values: Mapping[str, tuple[Any, Any]]  # of another: by name, what it was and what it would have been
-    why: str = ""  # it would not have been sent
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What a policy says of an alert that came before."""
-
-    past: Past
-    decisions: Sequence[Decision]
-    compared: Sequence[Compared]
 
 
 @dataclass
-class _Issued:
-    """A command that the policy would have sent."""
+class _Open:
+    """An alert, what it has really led to that is not compared yet, and what rules said of it."""
 
-    id: int
-    rule: str
-    command: Command
-    did: Did | None  # its like that was really sent
-    is_cancelled: bool = False
+    past: Past
+    left: list[Did]
+    said: dict[str, str]
 
-    def sent(self, now: datetime) -> Sent:
-        name = f"/{self.command.slot} {self.command.command}"
-        return Sent(self.id, self.command.slot, self.command.command, name, self.rule, self._state(now))
-
-    def _state(self, now: datetime) -> State:
-        if self.is_cancelled:
-            return State.CANCELLED
-        if self.did is not None:
-            return self.did.state_before(now)
-        if not self.command.approval:
-            return State.DONE
-        deadline = self.command.deadline
-        return State.PENDING if deadline is None or now < deadline else State.EXPIRED
-
-
-@dataclass(slots=True)
-class _Event:
-    """What is known of an event; of one that proved to be another, which."""
-
-    number: int
-    retracted_by: str | None = None
-    issued: list[_Issued] = field(default_factory=list)
-    proved: "_Event | None" = None
-
-    def whole(self) -> "_Event":
-        return self if self.proved is None else self.proved.whole()
-
-    def take_in(self, other: "_Event") -> None:
-        self.retracted_by = other.retracted_by or self.retracted_by
-        self.issued = sorted(self.issued + other.issued, key=lambda one: one.id)
-        other.proved, other.issued = self, []
+    def less(self, one: Did) -> Compared:
+        why = self.said.get(one.purpose[0], "there is no such rule")
+        return Compared(Kind.LESS, one.purpose, None, {}, why)
 
 
 class Replay:
     """Goes through alerts by a policy, in the order in which they came."""
 
     def __init__(self, policy: Policy, world: World = OVRO) -> None:
-        self._policy = policy
+        self.policy = policy
         self._world = world
-        self._events: dict[str, _Event] = {}  # by each of their names
-        self._used: dict[Purpose, deque[datetime]] = {}
-        self._numbers = count(1)
+        self._events = Events()
+        self._times = Times()
+        self._used = Used()
+        self._open: dict[str, _Open] = {}  # by alert_id; of alerts that rules may ask of again
+        self._ids = count(1)
 
-    def history(self, past: Past) -> History:
-        """What the policy would know before an alert that comes next."""
-        event = self._event(past.alert)
-        if past.alert.alert_type is AlertType.RETRACTION:
-            event.retracted_by = past.alert.alert_id
-        used = {purpose: Use(at[-1], len(at)) for purpose, at in self._used_at(past.at)}
-        return History(event.retracted_by, tuple(one.sent(past.at) for one in event.issued), used)
+    def through(self, alerts: Iterable[Past]) -> Iterator[Replayed]:
+        """Takes one after the other; and says at the end what is left."""
+        for past in alerts:
+            yield from self.take(past)
+        for one in self._open.values():
+            if one.left:
+                compared = [one.less(did) for did in one.left]
+                yield Replayed(one.past, one.left[0].queued_at, (), compared, again=True)
 
-    def take(self, past: Past) -> Replayed:
-        """Takes the next alert."""
-        decisions = decide(self._policy, past.alert, self.history(past), past.at, self._world)
-        event = self._event(past.alert)
+    def before(self, past: Past) -> tuple[History, World]:
+        """What the policy would know when an alert comes next."""
+        alert, event = past.alert, self._events.of(past.alert)
+        if alert.alert_type is AlertType.RETRACTION:
+            event.retracted_by = alert.alert_id
+        return self._history(event, past.at), replace(self._world, others=self._seen(past, event))
+
+    def take(self, past: Past) -> list[Replayed]:
+        """Takes the next alert: what is said of it, and of others that ask for it."""
+        history, world = self.before(past)
+        event = self._events.of(past.alert)
+        decisions = decide(self.policy, past.alert, history, past.at, world)
+        opened = _Open(past, list(past.did or ()), {one.rule: one.reasons[-1] for one in decisions})
+        compared = self._do(opened, event, decisions, past.at)
+        for did in [one for one in opened.left if one.queued_at <= past.at]:
+            opened.left.remove(did)
+            compared.append(opened.less(did))
+        found = [Replayed(past, past.at, decisions, compared)]
+        if self.policy.asks_for or opened.left:
+            self._open[past.alert.alert_id] = opened
+        if self.policy.asks_for:
+            self._times.add(past.alert, event)
+            found += self._reconsider(past, event)
+        return found
+
+    def _history(self, event: Event, now: datetime) -> History:
+        sent = tuple(one.sent(now) for one in event.issued)
+        return History(event.retracted_by, sent, self._used.within_a_day(now))
+
+    def _seen(self, past: Past, event: Event) -> tuple[Other, ...]:
+        """The other events that the rules may ask for on an alert."""
+        policy, alert = self.policy, past.alert
+        if not policy.asks_for or alert.event_time is None:
+            return ()
+        found = self._times.near([alert.event_time], policy.within_s, but=event, speakers=policy.asks_for)
+        return seen_from(alert, found)
+
+    def _reconsider(self, past: Past, event: Event) -> Iterator[Replayed]:
+        """Asks rules again of alerts of others that may ask for this one."""
+        policy, alert, within = self.policy, past.alert, self.policy.within_s
+        is_told_of = alert.event_time is not None or alert.alert_type is AlertType.RETRACTION
+        if not (event.moments and is_told_of and is_asked_for(policy, alert)):
+            return
+        around = self._times.near(event.moments, within, but=event)
+        seen = self._times.near(event.moments, 2 * within, speakers=policy.asks_for) if around else []
+        events = {one.event_id: one.event.whole() for one in around}
+        for other in [one for one in by_event(around) if sees(one.alerts[0], alert)][::-1]:
+            its, newest = events[other.event_id], other.alerts[0]
+            close = [
+                one for one in seen if one.event.whole() is not its and are_near(one.alert, newest, within)
+            ]
+            world = replace(self._world, others=seen_from(newest, close))
+            history = self._history(its, past.at)
+            for which, decision in reconsider(policy, other.alerts[::-1], history, past.at, world):
+                opened = self._open[which.alert_id]
+                compared = self._do(opened, its, [decision], past.at)
+                yield Replayed(opened.past, past.at, [decision], compared, again=True)
+
+    def _do(
+        self, opened: _Open, event: Event, decisions: Sequence[Decision], now: datetime
+    ) -> list[Compared]:
+        """Carries out decisions on an alert, and puts them beside what was really done."""
         cancelled = {id for decision in decisions for id in decision.cancels}
         for issued in event.issued:
             issued.is_cancelled |= issued.id in cancelled
         compared = []
-        left = list(past.did or ())
         for decision in decisions:
             for command in decision.commands:
                 purpose = (decision.rule, command.slot, command.command)
-                did = next((one for one in left if one.purpose == purpose), None)
+                did = next((one for one in opened.left if one.purpose == purpose), None)
                 if did is not None:
-                    left.remove(did)
-                compared.append(_compared(purpose, command, did, is_known=past.did is not None))
-                event.issued.append(_Issued(next(self._numbers), decision.rule, command, did))
-                self._used.setdefault(purpose, deque()).append(past.at)
-        said = {decision.rule: decision.reasons[-1] for decision in decisions}
-        for did in left:
-            why = said.get(did.purpose[0], "there is no such rule")
-            compared.append(Compared(Kind.LESS, did.purpose, None, {}, why))
-        return Replayed(past, decisions, compared)
-
-    def _event(self, alert: Alert) -> _Event:
-        """The event of an alert, by its names; alerts that share one with two events make them one."""
-        names = {alert.event_id, alert.alert_id, *alert.event_names}
-        held = {
-            event.number: event
-            for name in names
-            if name in self._events
-            for event in [self._events[name].whole()]
-        }
-        event = held[min(held)] if held else _Event(next(self._numbers))
-        for other in held.values():
-            if other is not event:
-                event.take_in(other)
-        self._events.update(dict.fromkeys(names, event))
-        return event
-
-    def _used_at(self, now: datetime) -> Iterator[tuple[Purpose, deque[datetime]]]:
-        """When each purpose was asked in the 24 h before."""
-        for purpose, at in self._used.items():
-            while at and at[0] <= now - DAY:
-                at.popleft()
-            if at:
-                yield purpose, at
-
-
-def _compared(purpose: Purpose, command: Command, did: Did | None, *, is_known: bool) -> Compared:
-    if did is None:
-        return Compared(Kind.MORE if is_known else Kind.UNKNOWN, purpose, command, {})
-    was = _values(did.args, did.deadline, did.priority)
-    would = _values(command.args, command.deadline, command.priority)
-    names = [name for name in was | would if was.get(name) != would.get(name)]
-    values = {name: (was.get(name), would.get(name)) for name in names}
-    return Compared(Kind.OTHER if values else Kind.SAME, purpose, command, values)
-
-
-def _values(args: Mapping[str, Any], deadline: datetime | None, priority: int) -> dict[str, Any]:
-    return {f"args.{name}": value for name, value in args.items()} | {
-        "deadline": deadline,
-        "priority": priority,
-    }
-
-
-@dataclass
-class Count:
-    """What a rule comes to over many alerts: its commands by kind, its errors and the first of them."""
-
-    commands: Counter[Kind] = field(default_factory=Counter)
-    errors: int = 0
-    error: str = ""
-
-
-class Tally:
-    """Counts by rule, of those that were in force or are."""
-
-    def __init__(self, policy: Policy) -> None:
-        self.alerts = 0
-        self.rules = {rule.name: Count() for rule in policy.rules}
-
-    def add(self, replayed: Replayed) -> None:
-        """Counts one more alert."""
-        self.alerts += 1
-        for one in replayed.compared:
-            self._of(one.purpose[0]).commands[one.kind] += 1
-        for decision in replayed.decisions:
-            if decision.verdict is Verdict.ERROR:
-                count = self._of(decision.rule)
-                count.errors += 1
-                count.error = count.error or f"{replayed.past.alert.alert_id}: {decision.reasons[-1]}"
-
-    def _of(self, rule: str) -> Count:
-        return self.rules.setdefault(rule, Count())
+                    opened.left.remove(did)
+                compared.append(compare(purpose, command, did, is_known=opened.past.did is not None))
+                event.issued.append(Issued(next(self._ids), decision.rule, command, did))
+                self._used.note(purpose, now)
+        return compared

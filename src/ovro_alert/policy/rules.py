@@ -91,11 +91,16 @@ class Rule:
     line: int  # of the file, where it begins
 
     @cached_property
-    def asks(self) -> frozenset[Asked]:
-        """What its expressions ask of other events."""
+    def expressions(self) -> tuple[Expression, ...]:
+        """All that it asks."""
         args = (arg for then in self.then for arg in then.args.values() if isinstance(arg, Expression))
         deadlines = (then.deadline for then in self.then)
-        return frozenset().union(*(one.asks for one in (*self.when, *self.unless, *deadlines, *args)))
+        return (*self.when, *self.unless, *deadlines, *args)
+
+    @cached_property
+    def asks(self) -> frozenset[Asked]:
+        """What its expressions ask of other events."""
+        return frozenset().union(*(one.asks for one in self.expressions))
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,11 @@ class Policy:
         return frozenset(
             rule.name for rule in self.rules if any(then.cooldown_s or then.per_day for then in rule.then)
         )
+
+    @cached_property
+    def uses(self) -> frozenset[str]:
+        """The names and functions in its rules."""
+        return frozenset().union(*(one.uses for rule in self.rules for one in rule.expressions))
 
     @cached_property
     def asks_for(self) -> frozenset[str]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from ovro_alert.command import Command
 from ovro_alert.people.summary import summary
+from ovro_alert.policy.compared import Compared, Kind, Past, Replayed, Tally
 from ovro_alert.policy.decide import Decision
 from ovro_alert.policy.explain import Condition, Explained
 from ovro_alert.policy.language import shown
-from ovro_alert.policy.replay import Compared, Kind, Past, Replayed, Tally
 from ovro_alert.policy.rules import Policy, Then
 from ovro_alert.table import table
 
@@ -83,7 +83,8 @@ def replayed(said: Replayed) -> Iterator[str]:
     cancelling = [one for one in said.decisions if one.cancels]
     if not said.compared and not cancelling:
         return
-    yield f"{_moment(said.past.at)}  {said.past.alert.event_id}  {summary(said.past.alert)}"
+    again = "again: " if said.again else ""
+    yield f"{_moment(said.at)}  {said.past.alert.event_id}  {again}{summary(said.past.alert)}"
     for one in said.compared:
         yield f"  {one.kind} {_compared(one)}"
     for decision in cancelling:
@@ -115,7 +116,8 @@ def replayed_json(said: Replayed) -> JSON:
         for one in said.compared
         for rule, slot, command in [one.purpose]
     ]
-    return _past(said.past) | {"decisions": [_decision(one) for one in said.decisions], "compared": compared}
+    about = _past(said.past) | {"at": said.at, "again": said.again}
+    return about | {"decisions": [_decision(one) for one in said.decisions], "compared": compared}
 
 
 def tally(over: Tally) -> Iterator[str]:
