@@ -127,9 +127,9 @@ def hang_here():
     print("hangs", flush=True)
     sys.stdin.readline()
 """
-    address = str(tmp_path / "notify")
 
-    def last_words():
+    def last_words(n):
+        address = str(tmp_path / f"notify{n}")
         with listening(address), daemon(address, body) as process:
             process.stdout.readline()
             process.send_signal(signal.SIGABRT)
@@ -137,7 +137,7 @@ def hang_here():
 
     # faulthandler reads the threads' stacks while they go on, and now and then finds one in the middle of a
     # step: it says so itself. A daemon that hangs for minutes stands still.
-    assert any("in hang_here" in last_words() for _ in range(10))
+    assert any("in hang_here" in last_words(n) for n in range(10))
 
 
 def test_the_status_names_each_source(address, monkeypatch):
