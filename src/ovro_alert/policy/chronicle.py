@@ -15,7 +15,7 @@ from ovro_alert.policy.decide import Sent, Use
 from ovro_alert.policy.event_functions import speaks
 
 DAY = timedelta(days=1)
-MOST = 1000  # alerts around a moment; in a storm the newest
+MOST = 300  # alerts around a moment; in a storm the newest
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The functions of the rules' language, each given the alert and the clock that it is asked over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -49,7 +49,7 @@ class World:
     catalogue: Catalogue = NOTHING_KNOWN
     ring_s: float = ring.LENGTH_S  # of the voltage buffer
     rates: Mapping[str, Rate] = field(default_factory=dict)  # by who speaks
-    others: tuple[Other, ...] = ()  # at about the time of the alert, as far as the policy asks for them
+    others: Iterable[Other] = ()  # at about the time of the alert, as far as the policy asks for them
     map_of: Callable[[Alert], OnMap | None] = map_of
 
 

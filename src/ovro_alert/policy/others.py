@@ -1,7 +1,9 @@
 """Which alerts may be asked for from another, and how they are put before the rules. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Protocol
 
 from ovro_alert.alert import Alert, Role
@@ -25,6 +27,12 @@ def is_asked_for(policy: Policy, alert: Alert) -> bool:
     return any(speaks(name, alert) for name in policy.asks_for)
 
 
+def asking_for(policy: Policy, alert: Alert) -> Policy:
+    """The rules that ask for events of who sent an alert: only what they say may change with it."""
+    asking = (rule for rule in policy.rules if any(speaks(asked.speaker, alert) for asked in rule.asks))
+    return replace(policy, rules=tuple(asking))
+
+
 def are_near(one: Alert, other: Alert, seconds: float) -> bool:
     """Whether what they tell of happened within so many s."""
     if one.event_time is None or other.event_time is None:
@@ -45,6 +53,16 @@ def by_event(found: Iterable[Told]) -> Iterator[Other]:
     return (Other(event_id, tuple(alerts)) for event_id, alerts in events.items())
 
 
-def seen_from(alert: Alert, found: Iterable[Told]) -> tuple[Other, ...]:
-    """What an alert sees of others, by event."""
-    return tuple(by_event(one for one in found if sees(alert, one.alert)))
+@dataclass(frozen=True)
+class Seen:
+    """What an alert sees of others, by event; worked out when a rule asks for it, which few do."""
+
+    alert: Alert
+    found: Iterable[Told]
+
+    def __iter__(self) -> Iterator[Other]:
+        return iter(self._events)
+
+    @cached_property
+    def _events(self) -> tuple[Other, ...]:
+        return tuple(by_event(one for one in self.found if sees(self.alert, one.alert)))

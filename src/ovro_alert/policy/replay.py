@@ -16,7 +16,7 @@ from ovro_alert.policy.chronicle import Event, Events, Issued, Times, Used
 from ovro_alert.policy.compared import Compared, Did, Kind, Past, Replayed, compare
 from ovro_alert.policy.decide import Decision, History, decide, reconsider
 from ovro_alert.policy.functions import OVRO, Other, World
-from ovro_alert.policy.others import are_near, by_event, is_asked_for, seen_from, sees
+from ovro_alert.policy.others import Seen, are_near, asking_for, by_event, sees
 from ovro_alert.policy.rules import Policy
 
 
@@ -83,29 +83,30 @@ class Replay:
         sent = tuple(one.sent(now) for one in event.issued)
         return History(event.retracted_by, sent, self._used.within_a_day(now))
 
-    def _seen(self, past: Past, event: Event) -> tuple[Other, ...]:
+    def _seen(self, past: Past, event: Event) -> Iterable[Other]:
         """The other events that the rules may ask for on an alert."""
         policy, alert = self.policy, past.alert
         if not policy.asks_for or alert.event_time is None:
             return ()
         found = self._times.near([alert.event_time], policy.within_s, but=event, speakers=policy.asks_for)
-        return seen_from(alert, found)
+        return Seen(alert, found)
 
     def _reconsider(self, past: Past, event: Event) -> Iterator[Replayed]:
         """Asks rules again of alerts of others that may ask for this one."""
-        policy, alert, within = self.policy, past.alert, self.policy.within_s
+        alert, policy = past.alert, asking_for(self.policy, past.alert)
+        within = policy.within_s
         is_told_of = alert.event_time is not None or alert.alert_type is AlertType.RETRACTION
-        if not (event.moments and is_told_of and is_asked_for(policy, alert)):
+        if not (policy.rules and event.moments and is_told_of):
             return
         around = self._times.near(event.moments, within, but=event)
         seen = self._times.near(event.moments, 2 * within, speakers=policy.asks_for) if around else []
         events = {one.event_id: one.event.whole() for one in around}
         for other in [one for one in by_event(around) if sees(one.alerts[0], alert)][::-1]:
             its, newest = events[other.event_id], other.alerts[0]
-            close = [
+            close = (
                 one for one in seen if one.event.whole() is not its and are_near(one.alert, newest, within)
-            ]
-            world = replace(self._world, others=seen_from(newest, close))
+            )
+            world = replace(self._world, others=Seen(newest, close))
             history = self._history(its, past.at)
             for which, decision in reconsider(policy, other.alerts[::-1], history, past.at, world):
                 opened = self._open[which.alert_id]

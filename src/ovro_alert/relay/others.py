@@ -10,7 +10,7 @@ from dataclasses import replace
 from ovro_alert.alert import Alert, AlertType
 from ovro_alert.policy import decide
 from ovro_alert.policy.functions import Other, World
-from ovro_alert.policy.others import are_near, by_event, is_asked_for, seen_from, sees
+from ovro_alert.policy.others import Seen, are_near, asking_for, by_event, is_asked_for, sees
 from ovro_alert.policy.rules import Policy
 from ovro_alert.relay.decided import Used, asked
 from ovro_alert.store import alerts as alert_log
@@ -34,20 +34,19 @@ def apart(tx: Transaction, policy: Policy, alerts: Sequence[Alert]) -> int:
     return max(len(lonely), 1)
 
 
-def seen_by(tx: Transaction, policy: Policy, event_id: str, alert: Alert) -> tuple[Other, ...]:
+def seen_by(tx: Transaction, policy: Policy, event_id: str, alert: Alert) -> Iterable[Other]:
     """The other events that the rules may ask for on an alert."""
     if not policy.asks_for or alert.event_time is None:
         return ()
     moments, within, speakers = [alert.event_time], policy.within_s, policy.asks_for
-    return seen_from(alert, near(tx.connection, moments, within, but=event_id, speakers=speakers))
+    return Seen(alert, near(tx.connection, moments, within, but=event_id, speakers=speakers))
 
 
 def reconsider(tx: Transaction, policy: Policy, world: World, event_id: str, alert: Alert) -> None:
     """Asks rules again of alerts of others that may ask for this one, logged by now; does what they say."""
     is_told_of = alert.event_time is not None or alert.alert_type is AlertType.RETRACTION
-    if not (is_told_of and is_asked_for(policy, alert)):
-        return
-    moments = times(tx.connection, event_id)
+    policy = asking_for(policy, alert)
+    moments = times(tx.connection, event_id) if policy.rules and is_told_of else []
     if not moments:
         return
     within = policy.within_s
@@ -60,7 +59,7 @@ def reconsider(tx: Transaction, policy: Policy, world: World, event_id: str, ale
         newest = other.alerts[0]
         close = (one for one in seen if are_near(one.alert, newest, within))
         not_own = (one for one in close if one.event_id != other.event_id)
-        theirs = replace(world, others=seen_from(newest, not_own))
+        theirs = replace(world, others=Seen(newest, not_own))
         history = used.history(pasts[other.event_id])
         for which, decision in decide.reconsider(policy, other.alerts[::-1], history, tx.now, theirs):
             used.note(decision)

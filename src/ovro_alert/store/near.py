@@ -13,7 +13,7 @@ from ovro_alert.alert import Alert, AlertType
 from ovro_alert.store.schema import alerts, events
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-MOST = 1000  # in a storm the newest
+MOST = 300  # in a storm the newest
 TIMES = select(alerts.c.event_time).where(
     alerts.c.event_id == bindparam("which"), alerts.c.event_time.is_not(None)
 )
