@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Command, State, may_step, to_mjd
 from ovro_alert.policy.functions import OVRO, Scope, World
-from ovro_alert.policy.language import NO_VALUE
+from ovro_alert.policy.language import NO_VALUE, Expression
 from ovro_alert.policy.rules import OnUpdate, Policy, Rule, Then
 
 RETRACTION = "retraction"
@@ -89,9 +89,10 @@ def reconsider(
     for rule in (rule for rule in policy.rules if rule.asks):
         sent = [one for one in history.sent if one.rule == rule.name]
         if not sent:
-            applied = ((scope.alert, _apply(rule, scope.alert, history, scope)) for scope in scopes)
+            hold = (scope for scope in scopes if _holds(rule.when, rule.unless, scope))
+            applied = ((scope.alert, _apply(rule, scope.alert, history, scope)) for scope in hold)
             found += [one for one in applied if one[1].commands][:1]
-        elif not any(_still_holds(rule, scope) for scope in scopes):
+        elif not any(_holds(*_of_others(rule), scope) for scope in scopes):
             waiting = [one for one in sent if _waits(one)]
             reasons = [f"cancels {one.name}: what it asks of other events holds no more" for one in waiting]
             cancels = tuple(one.id for one in waiting)
@@ -100,12 +101,15 @@ def reconsider(
     return found
 
 
-def _still_holds(rule: Rule, scope: Scope) -> bool:
-    """Whether what a rule asks of other events is so; what else has changed since is not asked."""
+def _of_others(rule: Rule) -> tuple[list[Expression], list[Expression]]:
+    """Of its conditions and exceptions those that ask of other events: what else has changed is let be."""
+    return [one for one in rule.when if one.asks], [one for one in rule.unless if one.asks]
+
+
+def _holds(when: Sequence[Expression], unless: Sequence[Expression], scope: Scope) -> bool:
+    """Whether all conditions hold and no exception does; without the reasons, which take as long again."""
     try:
-        return all(one.value(scope) for one in rule.when if one.asks) and not any(
-            one.value(scope) for one in rule.unless if one.asks
-        )
+        return all(one.value(scope) for one in when) and not any(one.value(scope) for one in unless)
     except NO_VALUE:
         return False
 
