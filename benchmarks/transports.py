@@ -14,6 +14,7 @@ import httpx2
 from benchmarks.backlog import receiver
 from benchmarks.load import Load
 from benchmarks.servers import KEY, Server, serving
+from ovro_alert import formats
 from ovro_alert.demo.processes import wait_for
 from ovro_alert.demo.sample_bursts import Burst, chime_voevent
 from ovro_alert.demo.sample_waves import BNS, gw_notice
@@ -91,7 +92,8 @@ def _by_vtp(port: int, follower: Follower, number: str) -> tuple[float, float]:
 
 
 def waves(directory: Path, say: Callable[[str], None]) -> None:
-    """Says how long a gravitational wave's notice, sky map and all, takes from Apache Kafka."""
+    """Says how long a gravitational wave's notice, sky map and all, takes to read, and from Apache Kafka."""
+    _reading(say)
     if not shutil.which("java"):
         say("left out: there is no Java for Apache Kafka (Debian's packages default-jre-headless and maven)")
         return
@@ -106,6 +108,19 @@ def waves(directory: Path, say: Callable[[str], None]) -> None:
     finally:
         broker.remove()
     _say(say, "Kafka, a notice of a megabyte", times[1:])  # the first one finds everything yet to be made
+
+
+def _reading(say: Callable[[str], None]) -> None:
+    took = []
+    for turn in range(WAVES):
+        now = datetime.now(UTC)
+        raw = gw_notice(superevent(now, turn), "PRELIMINARY", now, BNS).ljust(MEGABYTE)
+        start = time.perf_counter()
+        formats.read(raw, None)
+        took.append((time.perf_counter() - start) * 1e3)
+    say(
+        f"reading such a notice and its sky map: p50 {sorted(took)[WAVES // 2]:.1f} ms, at most {max(took):.1f} ms"
+    )
 
 
 def _by_kafka(kafka: Apache, follower: Follower, turn: int) -> tuple[float, float]:
