@@ -67,12 +67,12 @@ def test_the_mergers_map_is_a_real_one() -> None:
 
 
 def test_what_is_expected_is_what_the_policy_says() -> None:
-    beam, repoint = ("lwa", "powerbeam"), ("dsa", "CHIME FRB")
+    beam, search = ("lwa", "powerbeam"), ("dsa", "CHIME FRB")
     assert {name: sample.expects for name, sample in STORY.items() if sample.expects} == {
         "flarescope-request": (beam,),
-        "chime-repeater": (beam, repoint),
-        "chime-new": (beam, repoint),
-        "dsa-detection": (beam,),
+        "chime-repeater": (beam, search, ("dsa", "repoint")),
+        "chime-new": (beam, search),
+        "dsa-detection": (beam, ("swift", "guano")),
         "gw-merger": (("lwa", "trigger"),),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ovro_alert.alert import BeamRequest, Localization, Role
+from ovro_alert.alert import AlertType, BeamRequest, Localization, Role
 from ovro_alert.formats import Unreadable, read
 
 REQUEST = {"name": "AD Leo", "ra": 154.5, "dec": 19.875, "start": "2026-03-01T12:00:00Z", "duration": 600}
@@ -38,6 +38,21 @@ def test_optional_fields() -> None:
     assert alert.request == BeamRequest(start=NOON, duration=600)
 
 
+@pytest.mark.parametrize("name", [{}, {"id": "17"}])
+def test_the_same_words_take_it_back(name: dict[str, str]) -> None:
+    asked, taken_back = read(request(**name)), read(request(**name, alert_type="retraction"))
+    assert taken_back.alert_type is AlertType.RETRACTION
+    assert taken_back.event_id == asked.event_id
+    assert taken_back.alert_id != asked.alert_id
+
+
+def test_what_has_an_id_may_be_updated() -> None:
+    asked, moved = read(request(id="17")), read(request(id="17", ra=155.0, alert_type="update"))
+    assert (moved.alert_type, moved.event_id) == (AlertType.UPDATE, asked.event_id)
+    assert moved.alert_id != asked.alert_id
+    assert moved.localization == Localization(ra=155.0, dec=19.875)
+
+
 @pytest.mark.parametrize("said", [{"test": True}, {"role": "test"}, {"role": "observation", "test": True}])
 def test_tests(said: dict[str, Any]) -> None:
     assert read(request(**said)).role is Role.TEST
@@ -58,6 +73,8 @@ def test_tests(said: dict[str, Any]) -> None:
         ({"role": "utility"}, "role: must be"),
         ({"test": "yes"}, "test: must be a valid boolean"),
         ({"name": ["AD Leo"]}, "name: must be a valid string"),
+        ({"alert_type": "subsequent"}, "alert_type: must be"),
+        ({"alert_type": "update"}, "id: is required of an update"),
     ],
 )
 def test_a_faulty_field_is_named(changes: dict[str, Any], reason: str) -> None:

@@ -8,8 +8,9 @@ import pytest
 from ovro_alert.alert import Alert, FastRadioBurst, GravitationalWave, Localization, Role
 from ovro_alert.command import State
 from ovro_alert.demo.sample_map import sky_map
-from ovro_alert.policy.decide import History, Sent, Verdict, decide, reconsider
+from ovro_alert.policy.decide import Verdict, decide, reconsider
 from ovro_alert.policy.functions import Missing, Other, Scope, World
+from ovro_alert.policy.history import History, Sent
 from ovro_alert.policy.language import Expression, ExpressionError
 from ovro_alert.policy.rules import parse
 from ovro_alert.sky.catalogue import Catalogue, Known

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ovro_alert.alert import Alert, AlertType, FastRadioBurst
-from ovro_alert.policy.decide import History, decide
+from ovro_alert.policy.decide import decide
 from ovro_alert.policy.explain import explain
+from ovro_alert.policy.history import History
 from ovro_alert.policy.rules import parse
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from ovro_alert.alert import Alert, FastRadioBurst, Transient
-from ovro_alert.policy.decide import History, decide
+from ovro_alert.policy.decide import decide
 from ovro_alert.policy.functions import Missing, Scope
+from ovro_alert.policy.history import History
 from ovro_alert.policy.language import Expression, ExpressionError
 from ovro_alert.policy.rules import PolicyError, load, parse
 
@@ -55,6 +56,8 @@ deadline = '{deadline}'
         ('now >= d"2026-03-04" and now < d"2026-03-04T00:00:01"', True),
         ('[x for x in event_names if x == "e"].length', 0.0),
         ('description == "$now"', False),
+        ('role == "observation" and role != "test"', True),
+        ('alert_type == "initial" and alert_type in ["initial"]', True),
     ],
 )
 def test_values(text, value):

@@ -6,7 +6,8 @@ import pytest
 
 from ovro_alert.alert import Alert, Localization
 from ovro_alert.command import State
-from ovro_alert.policy.decide import History, Sent, Use, Verdict, decide
+from ovro_alert.policy.decide import Verdict, decide
+from ovro_alert.policy.history import History, Sent, Use
 from ovro_alert.policy.rules import PolicyError, parse
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -63,8 +63,8 @@ ASKING = "".join(
 CHIME = Burst("424242", NOW + timedelta(seconds=2.8446), 291.61, 71.52, 531.7, 0.97)
 DSA = dsa_notice("260304aaaa", "initial", NOW)
 NO_DSA = dsa_notice("260304aaaa", "retraction", NOW)
-# The wave is 25 s old, with its map around 197.45, −3.38; the burst 5 s later, and by 12.965 s of dispersion.
-BY_WAVE = Burst("434343", NOW + timedelta(seconds=-20 + 12.9650), 198.0, -2.0, 500.0, 0.97)
+# The wave is 25 s old, with its map around 120, −3.38; the burst 5 s later, and by 12.965 s of dispersion.
+BY_WAVE = Burst("434343", NOW + timedelta(seconds=-20 + 12.9650), 120.5, -2.0, 500.0, 0.97)
 
 
 def messages() -> dict[str, bytes]:
@@ -78,7 +78,7 @@ def messages() -> dict[str, bytes]:
         "id": ["1300001"],
         "alert_type": "initial",
         "trigger_time": utc(NOW - timedelta(seconds=23)),
-        "ra": 197.0,
+        "ra": 119.5,
         "dec": -5.0,
         "ra_dec_error": 0.05,
         "containment_probability": 0.9,
@@ -104,7 +104,7 @@ def messages() -> dict[str, bytes]:
 
 
 @contextmanager
-def fresh_relay(policy: str | None = None) -> Iterator[TestClient]:
+def fresh_relay(policy: str | None = None, now: datetime = NOW) -> Iterator[TestClient]:
     """A relay on an empty log, at a moment that lasts, with the policy in a text or its own."""
     with TemporaryDirectory() as directory:
         file = Path(directory) / "policy.toml"
@@ -112,5 +112,5 @@ def fresh_relay(policy: str | None = None) -> Iterator[TestClient]:
             file.write_text(policy)
         url = f"sqlite:///{directory}/relay.sqlite"
         settings = RelaySettings(key="k", database_url=url, policy=file if policy is not None else None)
-        with TestClient(create_app(settings, lambda: NOW), headers={"X-API-Key": "k"}) as client:
+        with TestClient(create_app(settings, lambda: now), headers={"X-API-Key": "k"}) as client:
             yield client

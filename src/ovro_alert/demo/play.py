@@ -28,8 +28,10 @@ class Played:
     entries: list[FeedEntry] = field(default_factory=list)
     complaint: str = ""  # "" when all that was due has come
 
-    def queued(self) -> list[tuple[str, str]]:
-        return [(one.data["slot"], one.data["command"]) for one in self.entries if one.kind == "queued"]
+    def asked(self, *kinds: str) -> list[tuple[str, str]]:
+        """The (slot, command)s that were queued, or wait for a person (`pending`)."""
+        asked = (one for one in self.entries if one.kind in kinds)
+        return [(one.data["slot"], one.data["command"]) for one in asked]
 
     def states(self) -> dict[int, State]:
         """Of each command that the telescope was asked, where it stands."""
@@ -113,7 +115,8 @@ def _complaint(played: Played) -> str:
     if (played.alert_id is None) != any(one.kind == "setaside" for one in played.entries):
         return "it should have been set aside, and that alone"
     due = played.sample.expects
-    if due is not None and sorted(due) != sorted(played.queued()):
-        return f"due were {sorted(due)}, queued were {sorted(played.queued())}"
+    asked = sorted(played.asked("queued", "pending"))
+    if due is not None and sorted(due) != asked:
+        return f"due were {sorted(due)}, asked were {asked}"
     left = [state for state in played.states().values() if state is not State.DONE]
     return f"not carried out: {', '.join(left)}" if left else ""

@@ -95,9 +95,11 @@ def _sum_up(place: Observatory, played: list[Played], view: View) -> int:
     states = Counter(str(state) for each in played for state in each.states().values())
     wrong = [each for each in played if each.complaint]
     view.say(f"\n[bold]{len(played)} alerts played.[/] Commands to OVRO-LWA: {_listed(states)}.")
-    waiting = sum(slot != "lwa" for each in played for slot, _ in each.queued())
-    if waiting:
-        view.say(f"{waiting} commands went to /dsa; DSA-110's client has no part in this demonstration.")
+    elsewhere = Counter(f"/{slot}" for each in played for slot, _ in each.asked("queued") if slot != "lwa")
+    if elsewhere:
+        view.say(f"Queued where no client takes part in this demonstration: {_listed(elsewhere)}.")
+    for slot, command in (one for each in played for one in each.asked("pending")):
+        view.say(f"/{slot} {command} waits for a person: POST /commands/{{id}}/approve, or /deny.")
     for title, pattern in (("Session definition files", "sdf/*.sdf"), ("Dump plans", "dumps/*.json")):
         view.say(f"{title}:")
         paths = sorted(map(str, place.out.glob(pattern)))

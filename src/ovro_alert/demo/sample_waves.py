@@ -1,11 +1,13 @@
 """Made-up candidates of LIGO, Virgo and KAGRA."""
 
 import base64
+import math
 from datetime import datetime, timedelta
 from typing import Any
 
 from ovro_alert.demo.sample_map import sky_map
 from ovro_alert.demo.wire import to_json, utc
+from ovro_alert.sky.visibility import zenith
 
 BNS: dict[str, Any] = {
     "far": 9.1e-14,
@@ -25,8 +27,10 @@ BBH: dict[str, Any] = {
 
 
 def gw_notice(superevent_id: str, alert_type: str, now: datetime, candidate: dict[str, Any] | None) -> bytes:
-    """A notice of LIGO, Virgo and KAGRA, with its sky map; a retraction has no candidate."""
+    """A notice of LIGO, Virgo and KAGRA; its sky map is high at OVRO, and a retraction has no candidate."""
     distance = 780.0 if candidate is BBH else 104.0
+    x, y, _ = zenith(now)
+    ra = round(math.degrees(math.atan2(y, x))) % 360
     event = candidate and {
         "significant": True,
         "time": utc(now - timedelta(seconds=25)),
@@ -37,7 +41,7 @@ def gw_notice(superevent_id: str, alert_type: str, now: datetime, candidate: dic
         **candidate,
         "duration": None,
         "central_frequency": None,
-        "skymap": base64.b64encode(sky_map(197.45, -3.38, 9.0, 1.6, distance)).decode(),
+        "skymap": base64.b64encode(sky_map(ra, -3.38, 9.0, 1.6, distance)).decode(),
     }
     return to_json(
         {

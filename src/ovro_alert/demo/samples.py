@@ -1,7 +1,8 @@
 """Made-up alerts, as their senders would write them, that tell the story of the main job.
 
-Everything in them is invented; only FRB 20180916B's position and dispersion measure are the real ones.
-Numbers and names derive from the moment that they are made for, so that no two stories share an event.
+Everything in them is invented; V388 Cas alone is a real star in its place. What is to be looked at never sets
+at Owens Valley, whenever the story is told, and the waves come from high in its sky. Numbers and names derive
+from the moment that they are made for, so that no two stories share an event.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from ovro_alert.demo.wire import to_json, utc
 
 TRIGGER = ("lwa", "trigger")
 BEAM = ("lwa", "powerbeam")
-REPOINT = ("dsa", "CHIME FRB")
+SEARCH = ("dsa", "CHIME FRB")
+GUANO = ("swift", "guano")
+AGAIN = (BEAM, SEARCH, ("dsa", "repoint"))
 
 
 class Sample(NamedTuple):
@@ -37,8 +40,8 @@ def samples(now: datetime) -> list[Sample]:
 def _story(now: datetime) -> Iterator[Sample]:
     seen = now - timedelta(seconds=1)
     test = Burst(_number(now, 0), seen, 83.633, 22.0145, 567.7, 1.0, role="test")
-    repeater = Burst(_number(now, 1), seen, 29.5031, 65.7168, 348.8, 0.99, "FRB 20180916B")
-    new = Burst(_number(now, 2), seen, 212.34, 48.21, 812.4, 0.97)
+    repeater = Burst(_number(now, 1), seen, 41.37, 63.21, 348.8, 0.99, "60792403")
+    new = Burst(_number(now, 2), seen, 212.34, 68.21, 812.4, 0.97)
     noise = Burst(_number(now, 3), seen, 144.8, 31.9, 487.0, 0.21)
     yield Sample(
         name="flarescope-request",
@@ -50,13 +53,13 @@ def _story(now: datetime) -> Iterator[Sample]:
         expects=(BEAM,),
     )
     yield _chime("chime-test", "CHIME/FRB's hourly test", chime_voevent(test))
-    yield _chime("chime-repeater", "CHIME/FRB: a known repeater", chime_voevent(repeater), BEAM, REPOINT)
+    yield _chime("chime-repeater", "CHIME/FRB: a source bursts again", chime_voevent(repeater), *AGAIN)
     by_gcn = chime_notice(repeater)
     yield _by_kafka("chime-repeater-gcn", "CHIME/FRB: the same by GCN", by_gcn, "gcn.notices.chime.frb")
-    yield _chime("chime-new", "CHIME/FRB: a new burst of high DM", chime_voevent(new), BEAM, REPOINT)
+    yield _chime("chime-new", "CHIME/FRB: a new burst of high DM", chime_voevent(new), BEAM, SEARCH)
     yield _chime("chime-interference", "CHIME/FRB: probably interference", chime_voevent(noise))
     yield _chime("chime-retraction", "CHIME/FRB: the new burst is retracted", chime_retraction(new, now))
-    yield _dsa("dsa-detection", "DSA-110: a burst", "initial", now, BEAM)
+    yield _dsa("dsa-detection", "DSA-110: a burst", "initial", now, BEAM, GUANO)
     yield _dsa("dsa-retraction", "DSA-110: the burst is retracted", "retraction", now)
     mock, binary, merger = (superevent(now, turn) for turn in range(3))
     yield _wave("gw-mock", "LIGO: a mock neutron-star merger", f"M{mock}", "PRELIMINARY", now, BNS)
@@ -98,7 +101,7 @@ def flarescope(now: datetime) -> bytes:
     """A request for a beam that starts in 5 s."""
     start = now + timedelta(seconds=5)
     return to_json(
-        {"name": "AD Leo", "ra": 154.9, "dec": 19.87, "start": utc(start), "duration": 60, "int_time": 128}
+        {"name": "V388 Cas", "ra": 15.83, "dec": 62.37, "start": utc(start), "duration": 60, "int_time": 128}
     )
 
 

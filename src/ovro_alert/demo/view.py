@@ -49,6 +49,9 @@ class View:
                 self._decided(entry)
             case "queued":
                 self._line(entry.at, "queued", "yellow", f"{slot} [bold]{escape(data['command'])}[/]")
+            case "pending":
+                what = f"/{data.get('slot')} [bold]{escape(data['command'])}[/]"
+                self._line(entry.at, "pending", "yellow", f"{what} waits until a person has approved it")
             case "claimed":
                 self._line(entry.at, "claimed", "cyan", f"{slot} by {escape(data['client'])}")
             case "reported":

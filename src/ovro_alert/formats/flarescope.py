@@ -1,4 +1,7 @@
-"""Flarescope's requests for a beam: JSON {ra, dec, start, duration[, name, int_time, role, test]}."""
+"""Flarescope's requests for a beam: JSON {ra, dec, start, duration, …}.
+
+A request is taken back by the same words with "alert_type": "retraction"; one to be updated has an `id`.
+"""
 
 import re
 from typing import Any, Literal
@@ -14,7 +17,7 @@ from ovro_alert.alert import (
     Role,
 )
 from ovro_alert.formats.fields import Label, Time, Wire, digest, iso
-from ovro_alert.formats.unreadable import naming
+from ovro_alert.formats.unreadable import Unreadable, naming
 
 SOURCE = "flarescope"
 
@@ -26,6 +29,8 @@ class _Request(Wire):
     duration: Positive  # s
     name: Label = ""
     int_time: Positive | None = None  # ms
+    id: Label = ""  # of the request, where it may be updated
+    alert_type: Literal["initial", "update", "retraction"] = "initial"
     role: Literal["observation", "test"] = "observation"
     test: bool = False
 
@@ -43,16 +48,20 @@ def read(document: dict[str, Any]) -> Alert:
     """
     with naming():
         request = _Request.model_validate(document)
+    if request.alert_type == "update" and not request.id:
+        raise Unreadable.at("is required of an update", "id")
+    words = digest({name: value for name, value in document.items() if name != "alert_type"})
     label = re.sub(r"[^A-Za-z0-9.+-]+", "_", request.name)[:40] or "request"
-    name = f"{SOURCE}-{label}-{iso(request.start)}-{digest(document)}"
+    name = f"{SOURCE}-{label}-{iso(request.start)}-{words}"
+    alert_type = AlertType(request.alert_type)
     return Alert(
-        alert_id=name,
-        event_id=name,
+        alert_id=name if alert_type is AlertType.INITIAL else f"{name}-{alert_type}",
+        event_id=f"{SOURCE}-{request.id}" if request.id else name,
         source=SOURCE,
         mission="Flarescope",
         instrument="Flarescope",
         role=Role.TEST if request.test else Role(request.role),
-        alert_type=AlertType.INITIAL,
+        alert_type=alert_type,
         name=request.name,
         event_time=request.start,
         localization=Localization(ra=request.ra, dec=request.dec),

@@ -11,8 +11,8 @@ from operator import attrgetter
 from ovro_alert.alert import Alert, AlertType
 from ovro_alert.command import Command, State
 from ovro_alert.policy.compared import Did, Purpose
-from ovro_alert.policy.decide import Sent, Use
 from ovro_alert.policy.event_functions import speaks
+from ovro_alert.policy.history import Sent, Use
 
 DAY = timedelta(days=1)
 MOST = 300  # alerts around a moment; in a storm the newest

@@ -1,7 +1,7 @@
 """(Alert, its event's history, the clock) → decisions. Pure: the relay keeps them and carries them out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.command import Command, State, may_step, to_mjd
 from ovro_alert.policy.functions import OVRO, Scope, World
+from ovro_alert.policy.history import History, Sent, Use
 from ovro_alert.policy.language import NO_VALUE, Expression
 from ovro_alert.policy.rules import OnUpdate, Policy, Rule, Then
 
@@ -20,35 +21,6 @@ class Verdict(StrEnum):
     YES = "yes"
     NO = "no"
     ERROR = "error"
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A command that an event has led to: where it went, how people call it, the rule that sent it."""
-
-    id: int
-    slot: str
-    command: str
-    name: str
-    rule: str | None
-    state: State
-
-
-@dataclass(frozen=True)
-class Use:
-    """What a rule has asked of a slot before, for whichever event: when last, and how often in 24 h."""
-
-    last: datetime
-    in_a_day: int
-
-
-@dataclass(frozen=True)
-class History:
-    """What is known before an alert: of its event, and of what the rules have used of their limits."""
-
-    retracted_by: str | None = None
-    sent: tuple[Sent, ...] = ()
-    used: Mapping[tuple[str, str, str], Use] = field(default_factory=dict)  # by rule, slot and command
 
 
 @dataclass(frozen=True)
@@ -68,7 +40,7 @@ def decide(
     """One decision a rule; of a retraction a single one, which cancels what its event queued."""
     if alert.alert_type is AlertType.RETRACTION:
         return [_retract(policy, alert, history)]
-    scope = Scope(alert, now, world)
+    scope = Scope(alert, now, world, history)
     applied = [_apply(rule, alert, history, scope) for rule in policy.rules]
     # Two events may turn out to be one, and only one of them to have been retracted.
     is_left = history.retracted_by is not None and any(_waits(each) for each in history.sent)
@@ -85,7 +57,7 @@ def reconsider(
     others holds for none of them any more. Nothing is sent a second time.
     """
     found = []
-    scopes = [Scope(alert, now, world) for alert in alerts]
+    scopes = [Scope(alert, now, world, history) for alert in alerts]
     for rule in (rule for rule in policy.rules if rule.asks):
         sent = [one for one in history.sent if one.rule == rule.name]
         if not sent:
@@ -147,11 +119,6 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
             if not condition.value(scope):
                 return no(*reasons, f"not met: {said}")
             reasons.append(said)
-        for condition in rule.unless:
-            if condition.value(scope):
-                return no(*reasons, f"ruled out: {condition.with_values(scope)}")
-        if alert.role is Role.TEST and not rule.tests:
-            return no(*reasons, "a test moves nothing: this rule does not name tests")
         if history.retracted_by is not None:
             return no(*reasons, f"its event was retracted by {history.retracted_by}")
         before = [command for command in history.sent if command.rule == rule.name]
@@ -159,6 +126,11 @@ def _apply(rule: Rule, alert: Alert, history: History, scope: Scope) -> Decision
         if before and not replaces:
             said = ", ".join(command.name for command in before)
             return no(*reasons, f"this rule has already acted on this event: {said}")
+        for condition in rule.unless:
+            if condition.value(scope):
+                return no(*reasons, f"ruled out: {condition.with_values(scope)}")
+        if alert.role is Role.TEST and not rule.tests:
+            return no(*reasons, "a test moves nothing: this rule does not name tests")
         asked = [_ask(then, rule, scope, history, before) for then in rule.then]
     except NO_VALUE as error:
         return Decision(rule.name, Verdict.ERROR, (*reasons, str(error)))

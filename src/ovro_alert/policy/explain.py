@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from ovro_alert.alert import Alert
-from ovro_alert.policy.decide import Decision, History, decide
+from ovro_alert.policy.decide import Decision, decide
 from ovro_alert.policy.functions import OVRO, Scope, World
+from ovro_alert.policy.history import History
 from ovro_alert.policy.language import NO_VALUE, WORDS, Expression
 from ovro_alert.policy.rules import Policy, Rule
 
@@ -41,7 +42,7 @@ def explain(
     policy: Policy, alert: Alert, history: History, now: datetime, world: World = OVRO
 ) -> list[Explained]:
     """What `decide` says, with all conditions; of a retraction no rule is asked."""
-    scope = Scope(alert, now, world)
+    scope = Scope(alert, now, world, history)
     rules = {rule.name: rule for rule in policy.rules}
     return [
         Explained(one, tuple(_conditions(rules[one.rule], scope)) if one.rule in rules else ())

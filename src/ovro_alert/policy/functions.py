@@ -10,6 +10,7 @@ from rule_engine import DataType
 
 from ovro_alert.alert import Alert
 from ovro_alert.command import to_mjd
+from ovro_alert.policy.history import NOTHING_BEFORE, History
 from ovro_alert.sky import ring
 from ovro_alert.sky.catalogue import Catalogue
 from ovro_alert.sky.coincidence import Rate
@@ -63,6 +64,7 @@ class Scope:
     alert: Alert
     now: datetime
     world: World = OVRO
+    history: History = NOTHING_BEFORE
     known: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
@@ -104,10 +106,16 @@ def _mjd(_: Scope) -> Callable[[datetime], float]:
     return to_mjd
 
 
+def _asked(scope: Scope) -> Callable[[str, str], bool]:
+    """asked(slot, command): whether the event has led to such a command before, and not in vain."""
+    return scope.history.has_asked
+
+
 FUNCTIONS: Functions = {
     "arrival": (_arrival, DataType.DATETIME, (DataType.FLOAT,)),
     "delay": (_delay, DataType.FLOAT, (DataType.FLOAT, DataType.FLOAT, DataType.FLOAT)),
     "until": (_until, DataType.FLOAT, (DataType.DATETIME,)),
     "after": (_after, DataType.DATETIME, (DataType.DATETIME, DataType.FLOAT)),
     "mjd": (_mjd, DataType.FLOAT, (DataType.DATETIME,)),
+    "asked": (_asked, DataType.BOOLEAN, (DataType.STRING, DataType.STRING)),
 }

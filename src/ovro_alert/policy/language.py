@@ -94,7 +94,8 @@ def _resolve(scope: Scope, name: str) -> Any:
         return FUNCTIONS[name][0](scope)
     if name == "now":
         return scope.now
-    return getattr(scope.alert, name)
+    value = getattr(scope.alert, name)
+    return value.value if isinstance(value, Enum) else value  # which rule-engine takes for no text's equal
 
 
 CONTEXT = rule_engine.Context(

@@ -14,8 +14,9 @@ from itertools import count
 from ovro_alert.alert import AlertType
 from ovro_alert.policy.chronicle import Event, Events, Issued, Times, Used
 from ovro_alert.policy.compared import Compared, Did, Kind, Past, Replayed, compare
-from ovro_alert.policy.decide import Decision, History, decide, reconsider
+from ovro_alert.policy.decide import Decision, decide, reconsider
 from ovro_alert.policy.functions import OVRO, Other, World
+from ovro_alert.policy.history import History
 from ovro_alert.policy.others import Seen, are_near, asking_for, by_event, sees
 from ovro_alert.policy.rules import Policy
 

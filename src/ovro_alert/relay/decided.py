@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from ovro_alert.command import Kind, State
-from ovro_alert.policy.decide import Decision, History, Sent, Use
+from ovro_alert.policy.decide import Decision
+from ovro_alert.policy.history import History, Sent, Use
 from ovro_alert.policy.rules import Policy
 from ovro_alert.store import entries, events
 from ovro_alert.store.entries import NewEntry

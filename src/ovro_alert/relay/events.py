@@ -1,10 +1,11 @@
 """What happened: the feed, the events, and what was set aside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 
+from ovro_alert.command import Entry
 from ovro_alert.relay.following import After, Wait
 from ovro_alert.relay.hops import hops
 from ovro_alert.relay.keys import demand
@@ -20,9 +21,7 @@ ALERT_FIELDS = (
     "alert_id source role alert_type summary transport arrived_at received_at logged_at body".split()  # noqa: SIM905
 )
 DECISION_FIELDS = ("alert_id", "rule", "verdict", "reasons", "decided_at")
-COMMAND_FIELDS = (
-    "id seq slot kind command args command_mjd state event_id deadline alert_id rule client detail".split()  # noqa: SIM905
-)
+COMMAND_FIELDS = (*Entry.model_fields, "alert_id", "rule", "client", "detail")
 router = APIRouter(tags=["events"])
 
 
@@ -65,7 +64,7 @@ async def get_event(event_id: str, request: Request) -> dict[str, Any]:
     }
 
 
-def _pick(row: Mapping[str, Any], names: tuple[str, ...] | list[str]) -> dict[str, Any]:
+def _pick(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 

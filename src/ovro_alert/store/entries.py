@@ -82,6 +82,7 @@ def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
             event_id=one.event_id,
             deadline=one.deadline,
             priority=one.priority,
+            margin_s=one.margin_s,
         )
         for number, one in zip(numbers.next_numbers(tx, numbers.ENTRIES, len(new)), new, strict=True)
     ]
@@ -91,7 +92,6 @@ def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
             "seq": entry.seq or None,
             "alert_id": one.alert_id,
             "rule": one.rule,
-            "margin_s": one.margin_s,
             "queued_at": tx.now,
         }
         for entry, one in zip(appended, new, strict=True)

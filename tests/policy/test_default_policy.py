@@ -1,16 +1,22 @@
-"""The seed scenarios, each by its rule in the policy that comes with ovro-alert."""
+"""The rules that come with ovro-alert: their thresholds, what their commands say, and what every rule does."""
 
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 
-from ovro_alert.alert import Alert, BeamRequest, FastRadioBurst, GravitationalWave, Localization
+from ovro_alert.alert import Alert, BeamRequest, FastRadioBurst, GravitationalWave, Localization, SkyMap
 from ovro_alert.command import State, from_mjd
-from ovro_alert.policy.decide import RETRACTION, History, Sent, Verdict, decide
+from ovro_alert.policy.decide import RETRACTION, Verdict, decide
+from ovro_alert.policy.functions import World
+from ovro_alert.policy.history import History, Sent
 from ovro_alert.policy.rules import load
+from ovro_alert.sky.catalogue import Catalogue, Known
+from ovro_alert.sky.skymap import read
+from tests.sky.maps import fits_bytes, whole_sky
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-POLICY = load(None, frozenset({"lwa", "dsa"}))
+POLICY = load(None, frozenset({"lwa", "dsa", "swift"}))
 RIGHT_THERE = Localization(ra=29.5, dec=65.7, error_deg=0.1, containment=0.95)
 
 
@@ -90,9 +96,11 @@ def test_at_the_very_thresholds_it_does():
         (burst(importance=0.89), []),
         (burst(importance=None), TO_BOTH),
         (burst(dm=99.9, importance=0.1, known_source="FRB 20180916B"), TO_BOTH),
-        (burst(alert_type="subsequent", known_source="FRB 20180916B"), TO_BOTH),
+        (burst(alert_type="subsequent", known_source="FRB 20180916B"), [*TO_BOTH, ("dsa", "repoint")]),
         (burst(alert_type="update"), []),
-        (burst(source="dsa", reference_mhz=1530.0), [("lwa", "powerbeam")]),
+        (burst(source="dsa", reference_mhz=1530.0), [("lwa", "powerbeam"), ("swift", "guano")]),
+        (burst(source="dsa", reference_mhz=1530.0, importance=0.89), []),
+        (burst(source="dsa", reference_mhz=1530.0, localization=None), []),
         (burst(source="casm"), []),
     ],
 )
@@ -142,17 +150,42 @@ def test_a_test_moves_nothing_and_says_so(rule, alert):
 
 
 def test_a_late_alert_is_recorded_and_not_acted_on():
-    decision = decision_of("LIGO neutron-star merger", merger(event_time=NOW - timedelta(seconds=1842)))
+    # At 43 MHz 300 pc cm⁻³ are 4148.808 × 300 / 43² = 673.1 s, and the buffer holds 158 s.
+    decision = decision_of("LIGO neutron-star merger", merger(event_time=NOW - timedelta(seconds=873.1)))
     assert (decision.verdict, decision.commands) == (Verdict.NO, ())
     assert decision.reasons[-1] == "/lwa trigger: too late by 42.0 s"
 
 
 def test_what_an_alert_does_not_give_is_an_error_of_that_rule_alone():
-    decisions = decide(POLICY, burst(dm=None), History(), NOW)
-    assert [one.verdict for one in decisions] == [Verdict.NO, Verdict.ERROR, Verdict.NO, Verdict.NO]
-    assert decisions[1].reasons[-1] == "frb.dm is not given"
+    verdicts = {one.rule: one.verdict for one in decide(POLICY, burst(dm=None), History(), NOW)}
+    assert {rule for rule, verdict in verdicts.items() if verdict is Verdict.ERROR} == {"CHIME burst"}
+    assert decision_of("CHIME burst", burst(dm=None)).reasons[-1] == "frb.dm is not given"
     nowhere = decision_of("CHIME burst", burst(localization=None))
-    assert (nowhere.verdict, nowhere.reasons[-1]) == (Verdict.ERROR, "localization.ra is not given")
+    assert (nowhere.verdict, nowhere.reasons[-1]) == (Verdict.ERROR, "localization is not given")
+
+
+KNOWN = World(catalogue=Catalogue([Known("FRB 20180916B", 29.5, 65.7, 500.0, 0.001, repeats=True)]))
+
+
+def test_a_repeater_of_the_catalogues_is_one_whatever_chime_says_and_no_new_one():
+    said = {one.rule: one for one in decide(POLICY, burst(dm=503.0), History(), NOW, KNOWN)}
+    assert [said[rule].verdict for rule in ("CHIME repeater", "CHIME burst")] == [Verdict.YES, Verdict.NO]
+    again = burst(dm=503.0, alert_type="subsequent", known_source="FRB 20180916B")
+    said = {one.rule: one for one in decide(POLICY, again, History(), NOW, KNOWN)}
+    assert said["CHIME repeater"].verdict is Verdict.YES
+    assert said["new CHIME repeater"].reasons[-1].startswith("not met: not repeats(0.1, 5)")
+
+
+def test_a_wave_from_below_the_horizon_is_not_dumped():
+    density = np.zeros(12)
+    density[11] = 1.0  # of order 0: around declination -42, right ascension 315; at NOW the sky's 120 is high
+    low = SkyMap(pixels=12, ra=315.0, dec=-41.8, area_50_deg2=1719.0, area_90_deg2=3094.0)
+    low = low.with_whole(read(fits_bytes(whole_sky(0), density)))
+    decision = decision_of("LIGO neutron-star merger", merger(skymap=low))
+    assert decision.verdict is Verdict.NO
+    assert decision.reasons[-1].startswith(
+        "ruled out: gw.skymap != null and probability_up(event_time, 5) < 0.1"
+    )
 
 
 def test_a_rule_acts_once_on_an_event():
