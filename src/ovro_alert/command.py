@@ -76,7 +76,6 @@ class Command(Part):
     deadline: Utc | None = None  # after this moment it is useless
     margin_s: Finite | None = None  # how long before that it was asked
     priority: int = 0  # the greater goes first
-    margin_s: Finite | None = None  # how long before its deadline it was asked
     approval: bool = False  # whether a person is asked before the telescope is
 
 

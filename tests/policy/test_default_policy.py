@@ -1,4 +1,4 @@
-"""The rules that come with ovro-alert: their thresholds, what their commands say, and what every rule does."""
+"""The rules that come with ovro-alert: their thresholds, what their commands say, what every rule does."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -183,9 +183,7 @@ def test_a_wave_from_below_the_horizon_is_not_dumped():
     low = low.with_whole(read(fits_bytes(whole_sky(0), density)))
     decision = decision_of("LIGO neutron-star merger", merger(skymap=low))
     assert decision.verdict is Verdict.NO
-    assert decision.reasons[-1].startswith(
-        "ruled out: gw.skymap != null and probability_up(event_time, 5) < 0.1"
-    )
+    assert "ruled out: gw.skymap != null and probability_up(event_time, 5) < 0.1" in decision.reasons[-1]
 
 
 def test_a_rule_acts_once_on_an_event():
