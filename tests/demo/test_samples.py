@@ -72,7 +72,7 @@ def test_what_is_expected_is_what_the_policy_says() -> None:
         "flarescope-request": (beam,),
         "chime-repeater": (beam, search, ("dsa", "repoint")),
         "chime-new": (beam, search),
-        "dsa-detection": (beam, ("swift", "guano")),
+        "dsa-detection": (beam, ("world", "swift")),
         "gw-merger": (("lwa", "trigger"),),
     }
 

@@ -48,7 +48,7 @@ def test_every_scenario_is_carried_out(tmp_path):
     assert json.loads(dumps[0].read_text())["puts"]
     assert str(dumps[0]) in result.stdout
     cancelled = [e for one in timeline for e in one["happened"] if e["kind"] == "cancelled"]
-    assert [entry["data"]["slot"] for entry in cancelled] == ["dsa"]
+    assert [entry["data"]["slot"] for entry in cancelled] == ["dsa", "world"]
 
 
 def test_the_corpus_is_played_whole(tmp_path, corpus):

@@ -16,7 +16,7 @@ from ovro_alert.sky.skymap import read
 from tests.sky.maps import fits_bytes, whole_sky
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-POLICY = load(None, frozenset({"lwa", "dsa", "swift"}))
+POLICY = load(None, frozenset({"lwa", "dsa", "world"}))
 RIGHT_THERE = Localization(ra=29.5, dec=65.7, error_deg=0.1, containment=0.95)
 
 
@@ -98,7 +98,7 @@ def test_at_the_very_thresholds_it_does():
         (burst(dm=99.9, importance=0.1, known_source="FRB 20180916B"), TO_BOTH),
         (burst(alert_type="subsequent", known_source="FRB 20180916B"), [*TO_BOTH, ("dsa", "repoint")]),
         (burst(alert_type="update"), []),
-        (burst(source="dsa", reference_mhz=1530.0), [("lwa", "powerbeam"), ("swift", "guano")]),
+        (burst(source="dsa", reference_mhz=1530.0), [("lwa", "powerbeam"), ("world", "swift")]),
         (burst(source="dsa", reference_mhz=1530.0, importance=0.89), []),
         (burst(source="dsa", reference_mhz=1530.0, localization=None), []),
         (burst(source="casm"), []),

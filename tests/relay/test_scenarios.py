@@ -35,7 +35,7 @@ SEEN = NOW - timedelta(seconds=2)
 NEW = Burst("424250", SEEN, 121.5, 35.0, 812.4, 0.97)
 AGAIN = replace(NEW, number="424251", known_source="60792403")
 BEAM, SEARCH, REPOINT = ("lwa", "powerbeam"), ("dsa", "CHIME FRB"), ("dsa", "repoint")
-DUMP, GUANO, VOLTAGES = ("lwa", "trigger"), ("swift", "guano"), ("lwa", "voltagebeam")
+DUMP, GUANO, VOLTAGES = ("lwa", "trigger"), ("world", "swift"), ("lwa", "voltagebeam")
 LOUD = BNS | {"far": 1e-10}
 
 

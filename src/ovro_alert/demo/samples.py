@@ -16,7 +16,7 @@ from ovro_alert.demo.wire import to_json, utc
 TRIGGER = ("lwa", "trigger")
 BEAM = ("lwa", "powerbeam")
 SEARCH = ("dsa", "CHIME FRB")
-GUANO = ("swift", "guano")
+GUANO = ("world", "swift")
 AGAIN = (BEAM, SEARCH, ("dsa", "repoint"))
 
 

@@ -29,11 +29,11 @@ class SlotKind(StrEnum):
 RESERVED = frozenset(
     "alerts commands docs events feed healthz metrics openapi.json readyz setaside sources".split()  # noqa: SIM905
 )
-SENDERS = "ligo chime casm gcn flarescope fermi maxi einstein_probe icecube svom lsst".split()  # noqa: SIM905
+SENDERS = "ligo chime casm gcn flarescope swift fermi maxi einstein_probe icecube svom lsst".split()  # noqa: SIM905
 SLOTS = dict.fromkeys(SENDERS, SlotKind.SENDER) | {
     "lwa": SlotKind.TELESCOPE,
     "dsa": SlotKind.BOTH,
-    "swift": SlotKind.BOTH,
+    "world": SlotKind.TELESCOPE,  # whom our own detections are announced to
 }
 SlotName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 SOURCE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
