@@ -169,7 +169,8 @@ class Expression:
         names = [word for word in words if word not in WORDS]
         names = [name for name in names if name not in FUNCTIONS] + event_functions.calls(self.text)
         self._told = f"{self.text} with values"
-        self._names = [(name, rule) for name in names if (rule := self._compiled_alone(name))]
+        alone = ((name.replace("&", ""), f"{name} =", self._compiled_alone(name)) for name in names)
+        self._names = [(name, key, rule) for name, key, rule in alone if rule]
 
     @staticmethod
     def _compile(text: str, context: rule_engine.Context) -> rule_engine.Rule:
@@ -231,14 +232,13 @@ class Expression:
 
     def named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
         """Each name in the expression, and its value in this alert; None where it is left out."""
-        for name, rule in self._names:
-            key = f"{name} ="
+        for name, key, rule in self._names:
             if key not in scope.known:
                 try:
                     scope.known[key] = _plain(rule.evaluate(scope))
                 except EngineError:
                     scope.known[key] = None
-            yield name.replace("&", ""), scope.known[key]
+            yield name, scope.known[key]
 
 
 def _said(error: Exception) -> str:

@@ -41,6 +41,7 @@ class Replay:
         self._world = world
         self._events = Events()
         self._asking = [rule for rule in policy.rules if rule.asks]
+        self._by_speaker: dict[tuple[str, str], Policy] = {}
         self._limited = policy.limited
         self._times = Times(policy.asks_for)
         self._used = Used()
@@ -112,7 +113,7 @@ class Replay:
 
     def _reconsider(self, past: Past, event: Event) -> Iterator[Replayed]:
         """Asks rules again of alerts of others that may ask for this one."""
-        alert, policy = past.alert, asking_for(self.policy, past.alert)
+        alert, policy = past.alert, self._asking_for(past.alert)
         is_told_of = alert.event_time is not None or alert.alert_type is AlertType.RETRACTION
         if not (policy.rules and event.moments and is_told_of):
             return
@@ -130,6 +131,13 @@ class Replay:
                 opened = self._open[which.alert_id]
                 compared = self._do(opened, its, [decision], past.at)
                 yield Replayed(opened.past, past.at, [decision], compared, again=True)
+
+    def _asking_for(self, alert: Alert) -> Policy:
+        """The rules that ask for events of who sent an alert, put together once for each who speaks."""
+        who = alert.source, alert.event_id.partition("-")[0]
+        if who not in self._by_speaker:
+            self._by_speaker[who] = asking_for(self.policy, alert)
+        return self._by_speaker[who]
 
     def _do(
         self, opened: _Open, event: Event, decisions: Sequence[Decision], now: datetime
