@@ -20,9 +20,8 @@ log = logging.getLogger(__name__)
 class WorldHands:
     """acting.Hands over the senders, by the word of their command.
 
-    After each acknowledgement a mark is kept in `directory`, by the command's id; where that was lost, what
-    the other side tells is the trace. Both are looked at again before anything is sent: the last try may have
-    been taken though its answer was lost.
+    After each acknowledgement a mark is kept in `directory`, by the command's id; where there is none, what
+    the other side tells is the trace: it may have taken the last try though its answer was lost.
     """
 
     def __init__(self, senders: Mapping[str, Sender], directory: Path, write: Write) -> None:
@@ -58,9 +57,6 @@ class WorldHands:
         return Plan(message.summary(now), message)
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
-        before = self.find(entry)
-        if before is not None:
-            return before
         message: Message = plan.what
         said = self._senders[_word(entry)].send(message)
         now = datetime.now(UTC)
@@ -82,15 +78,14 @@ class WorldHands:
         mark = self._mark(entry)
         detail = dict(mark["detail"]) if mark else {"message": trace.name, "said": "there already"}
         detail["message"] += f": {detail['said']}"
-        detail["sent"] = trace.at.isoformat()
         if word.retracted_by is not None:
             detail["message"] += (
                 f"; its event was taken back since, by {word.retracted_by}: the world is to be told"
             )
         return Outcome(State.DONE, detail)
 
-    def seen(self, entry: Entry) -> dict[str, str]:
-        """Of each sender: what is seen of the other side, and what it would send it. Sends nothing."""
+    def seen(self, entry: Entry) -> dict[str, tuple[bool, str, str]]:
+        """Of each sender: whether the other side is seen, what of it, and what would be sent. Sends none."""
         told = {}
         for word, sender in self._senders.items():
             try:
@@ -98,10 +93,9 @@ class WorldHands:
             except Unfit as error:
                 would = f"nothing: {error}"
             try:
-                side = sender.reach()
+                told[word] = True, sender.reach(), would
             except (Unreachable, NotTaken) as error:
-                side = f"out of reach: {error}"
-            told[word] = f"{side}\n{would}"
+                told[word] = False, f"out of reach: {error}", would
         return told
 
     def _message(self, entry: Entry) -> tuple[Sender, Message]:

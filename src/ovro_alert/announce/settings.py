@@ -1,6 +1,5 @@
 """What an operator tunes of what is told to the world: a table for all of it, and one for each sender."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import AliasChoices, DirectoryPath, Field, SecretStr
@@ -15,7 +14,6 @@ class WorldSettings(Settings, table="world"):
     # Until it is, VOEvents have the role `test`, Swift only validates, GCN's notices go to its test brokers,
     # and TNS's reports into a folder of their own.
     deployed: bool = False
-    directory: Path = Path("world")  # what was sent, and TNS's reports
 
 
 class VoeventSettings(Settings, table="world_voevent"):
@@ -61,7 +59,7 @@ class SwiftSettings(Settings, table="world_swift"):
     url: Address | None = Field(None, validation_alias=AliasChoices("SWIFT_TOO_API_URL", "url"))
     username: str = ""
     secret: SecretStr = SecretStr("")
-    timeout_s: Positive = 60.0
+    timeout_s: Positive = 30.0
     target_type: str = Field("FRB", min_length=1)
     obs_type: Literal["Spectroscopy", "Light Curve", "Position", "Timing"] = "Light Curve"
     urgency: int = Field(1, ge=0, le=4)  # 0: within minutes … 4
