@@ -102,7 +102,7 @@ def example(now: datetime) -> Entry:
 
 
 def check(now: datetime) -> bool:
-    """Prints what is seen of each other side, and what it would be sent of an example; whether all are seen."""
+    """Prints what is seen of each other side, and what it would be sent; whether all are seen."""
     all_seen = True
     for word, (is_seen, side, would) in hands(WorldAlertSettings().directory).seen(example(now)).items():
         print(f"{word}: {side}\n{would}\n")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
 from pydantic import BaseModel, ConfigDict, Field
 from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
@@ -90,10 +89,11 @@ class Schema:
     def check(self, raw: bytes) -> None:
         """Unfit, with the field, where a notice is not as the schema has it."""
         try:
-            wrong: ValidationError | None = best_match(self._validator.iter_errors(json.loads(raw)))
+            errors = list(self._validator.iter_errors(json.loads(raw)))
         except Unresolvable as error:
             raise Unfit(f"the copy of GCN's schema is not whole: {error}") from None
-        if wrong is not None:
+        if errors:
+            wrong = max(errors, key=lambda error: len(error.path))  # the one that points the closest
             raise Unfit(
                 f"GCN's schema, {'.'.join(map(str, wrong.path)) or 'the notice'}: {wrong.message[:300]}"
             )

@@ -115,7 +115,12 @@ class Topic:
         return secret_of(self._settings.client_secret)
 
     def _reader(self) -> Consumer:
-        ours = {"enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"}
+        ours = {
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            "fetch.wait.max.ms": 50,  # at the end of a partition we do not wait for more
+        }
         secret = secret_of(self._settings.reader_secret)
         consumer: Consumer = self._connected(gcn_kafka.Consumer, self._settings.reader_id, secret, ours)
         return consumer
