@@ -20,8 +20,7 @@ from ovro_alert.announce.voevent import VoeventSender
 from ovro_alert.clients.world_alert import reach, send
 from ovro_alert.command import Entry
 from ovro_alert.demo.processes import free_port
-from ovro_alert.formats import voevent_parts
-from ovro_alert.formats.voevent import params, parse
+from ovro_alert.formats import read
 
 
 def sender(port: int = 8098, deployed: bool = True, **settings: object) -> VoeventSender:
@@ -65,7 +64,7 @@ def test_it_says_what_dsa_110s_own_voevents_say() -> None:
 )
 def test_it_is_a_test_unless_deployed(deployed: bool, changes: dict[str, str], role: Role) -> None:
     said = message(sender(deployed=deployed), entry("voevent", **changes))
-    assert voevent_parts.head(parse(said.raw)).role is role
+    assert read(said.raw).role is role
     assert said.test is (role is Role.TEST)
 
 
@@ -82,13 +81,16 @@ def test_whatever_was_detected_it_is_valid_and_read_back_the_same(args: dict[str
     its = detection.read(args)
     raw = sender().message(entry("voevent"), its).raw
     assert voeventparse.valid_as_v2_0(voeventparse.loads(raw))
-    root = parse(raw)
-    where = voevent_parts.where_when(voevent_parts.where_when_said(root))
-    assert (where.ra, where.dec, where.time) == (its.ra, its.dec, its.toa)
-    assert where.error == (its.error_deg or 0.016)
-    numbers = {name: float(value) for name, value in params(root, "event parameters").items()}
-    assert (numbers["dm"], numbers["snr"], numbers["width"]) == (its.dm, its.snr, its.width_ms)
-    assert voevent_parts.why(root).importance == its.importance
+    alert = read(raw)
+    where, frb = alert.localization, alert.frb
+    assert where is not None
+    assert frb is not None
+    assert (where.ra, where.dec, where.error_deg) == (its.ra, its.dec, its.error_deg or 0.016)
+    assert (frb.dm, frb.snr, frb.width_ms, frb.dm_error) == (its.dm, its.snr, its.width_ms, its.dm_error)
+    assert (alert.event_time, frb.importance) == (its.toa, its.importance)
+    # The same event as its trigger and its notice are of; and what is a test comes back as one.
+    assert (alert.source, alert.event_id) == ("dsa", f"dsa-{its.name}")
+    assert alert.role is (Role.TEST if its.is_test else Role.OBSERVATION)
 
 
 @pytest.mark.parametrize("field", ["snr", "width_ms"])
