@@ -9,15 +9,14 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import httpx2
 
+from ovro_alert.keyvalue import Compacted, Found, Put
 from ovro_alert.link.etcd_answers import (
-    Compacted,
     EtcdAway,
     EtcdRefused,
-    Put,
     Range,
     Token,
     Written,
@@ -31,13 +30,6 @@ __all__ = ["Compacted", "Etcd", "EtcdAway", "EtcdRefused", "Found", "Put"]
 CONNECT_S = 3.0
 ANSWER_S = 5.0
 SILENCE_S = 15.0
-
-
-class Found(NamedTuple):
-    """What is under a key, None for nothing; and the revision of the whole store at that moment."""
-
-    put: Put | None
-    revision: int
 
 
 class Etcd:
