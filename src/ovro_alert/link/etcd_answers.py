@@ -44,10 +44,23 @@ class Written(_Answer):
     header: _Header
 
 
-class _KeyValue(_Answer):
+class Decided(_Answer):
+    """The answer to a transaction: whether its comparisons held."""
+
+    succeeded: bool = False
+
+
+class KeyValue(_Answer):
+    """A key, with what was put under it."""
+
+    key: Base64Bytes
     value: Base64Bytes = b""
     mod_revision: int
     version: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.key.decode(errors="backslashreplace")  # others may put what is no text
 
     @property
     def put(self) -> Put:
@@ -58,7 +71,7 @@ class Range(_Answer):
     """The answer to a get."""
 
     header: _Header
-    kvs: list[_KeyValue] = []
+    kvs: list[KeyValue] = []
 
 
 class Token(_Answer):
@@ -69,7 +82,7 @@ class Token(_Answer):
 
 class _Event(_Answer):
     type: Literal["PUT", "DELETE"] = "PUT"
-    kv: _KeyValue
+    kv: KeyValue
 
 
 class Told(_Answer):
