@@ -133,7 +133,8 @@ def progress(
         return running  # another began since, and `submitted` shows the last only
     if now < own.begin + grace:
         return before
-    return Progress.SKIPPED  # it would be the last that began
+    # It would be the last that began; or it was never taken.
+    return Progress.SKIPPED if before or own.name in shown.files else None
 
 
 def _object(name: str, value: bytes | None) -> dict[str, Any]:

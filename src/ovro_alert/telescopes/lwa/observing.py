@@ -146,10 +146,12 @@ class Observing:
             return wished and calibration.due(last.get(beam), asked.start, settings.calibration_max_age_s)
 
         def rank(each: Held) -> int | None:
-            if not shown.taken(each.name) or each.name not in shown.files:
-                return None  # nobody would see it go; or it has no file to be cancelled by
+            if each.name not in shown.files:
+                return None  # it has no file to be cancelled by
             if mark := _own(scheduler, each):
                 return mark.priority if mark.priority < entry.priority else None
+            if not shown.taken(each.name):
+                return None  # nobody would see it go
             least = settings.preempt_others_at
             return entry.priority if least is not None and entry.priority >= least else None
 
