@@ -21,7 +21,7 @@ def follow(
 ) -> Outcome:
     """How the session of `trace` ended. Raises Unreachable only where its times cannot be read."""
     mark = scheduler.mark(entry.id)
-    own = mark.held if mark else _by_file(scheduler, entry, trace)
+    own = mark.held if mark else _by_file(scheduler, entry, trace, settings)
     about = _about(own, mark, settings)
     grace = timedelta(seconds=settings.accept_s)
     state: Progress | None = None
@@ -88,10 +88,10 @@ def _outcome(
     return Outcome(State.DONE, about | {"message": f"{own.name} is completed{doubt}", "state": how})
 
 
-def _by_file(scheduler: Scheduler, entry: Entry, trace: Trace) -> Held:
+def _by_file(scheduler: Scheduler, entry: Entry, trace: Trace, settings: LwaSettings) -> Held:
     """The times of a session whose mark was lost."""
     try:
-        held = scheduler.shown().find(entry.id)
+        held = scheduler.shown().find(settings.first_session_id + entry.id)
     except Garbled as garbled:
         raise Unreachable(str(garbled)) from garbled
     return held or Held(trace.name, trace.name.partition("_")[2], trace.at, trace.at)

@@ -5,22 +5,19 @@
 """
 
 import json
-import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ovro_alert.acting import Unreachable
-from ovro_alert.alert import Utc
+from ovro_alert.alert import Finite, Utc
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.lwa import calibration, monitor
 from ovro_alert.telescopes.lwa.monitor import Garbled, Held, Shown
 from ovro_alert.telescopes.lwa.settings import LwaSettings
-
-log = logging.getLogger(__name__)
 
 
 class Mark(BaseModel):
@@ -32,6 +29,7 @@ class Mark(BaseModel):
     name: str
     kind: Literal["session"] = "session"
     command: str
+    command_mjd: Finite
     event_id: str | None
     priority: int
     resource: str
@@ -59,11 +57,9 @@ class Scheduler:
 
     def shown(self) -> Shown:
         """What it shows now. Raises Garbled."""
-        prefix = self._settings.observing_prefix
-        points, _ = self._keys.get_all(prefix)
-        return monitor.read({key.removeprefix(prefix): put.value for key, put in points.items()})
+        return monitor.read(self._points()[0])
 
-    def mark(self, command: int | str) -> Mark | None:
+    def mark(self, command: int) -> Mark | None:
         """What was written down of a command when it was submitted."""
         put = self._keys.get(f"{self._slot}{command}").put
         if put is None:
@@ -76,14 +72,20 @@ class Scheduler:
                 f"{self._slot}{command}: cannot be read: {error.error_count()} errors"
             ) from error
 
+    def mark_of(self, held: Held) -> Mark | None:
+        """What was written down of a session that is ours; None of one that is not."""
+        if not held.session_id.isdecimal():
+            return None
+        mark = self.mark(int(held.session_id) - self._settings.first_session_id)
+        return mark if mark and mark.name == held.name else None
+
     def submit(self, command: int, mark: Mark) -> bool:
         """Submits a session, unless its command was acted on before by anybody; whether it was done now."""
         key = f"{self._slot}{command}"
-        return self._keys.put_once(
-            key, {key: mark.model_dump_json().encode(), **self._told(mark.sdf, mark.submission)}
-        )
+        told = {self._settings.submit_key: _told(mark.sdf, mark.submission)}
+        return self._keys.put_once(key, {key: mark.model_dump_json().encode(), **told})
 
-    def cancel(self, name: str, sdf: Path | str, by: str) -> Shown:
+    def cancel(self, name: str, sdf: str, by: str) -> Shown:
         """Cancels a session, and what is shown when it has gone or `accept_s` have passed.
 
         The public scheduler takes back what is to come, and leaves alone what has begun. It may be asked
@@ -91,12 +93,8 @@ class Scheduler:
         """
         record = json.dumps({"at": self._clock().isoformat(), "by": by}).encode()
         self._keys.put(self._cancelled(name), record)
-
-        def act() -> None:
-            for key, value in self._told(str(sdf), "cancel").items():
-                self._keys.put(key, value)
-
-        return self.wait(lambda shown: not shown.taken(name), act)
+        self._keys.put(self._settings.submit_key, _told(sdf, "cancel"))
+        return self.wait(lambda shown: not shown.taken(name))
 
     def cancelled_by(self, name: str) -> str:
         """By whom a session was cancelled, where it was one of us."""
@@ -106,29 +104,22 @@ class Scheduler:
         except (ValueError, KeyError, TypeError):
             return "somebody"
 
-    def wait(self, done: Callable[[Shown], bool], act: Callable[[], object]) -> Shown:
-        """What is shown after `act`: as soon as `done` holds of it, or when `accept_s` have passed.
-
-        It watches from before on, so that nothing that follows is missed. Raises Garbled.
-        """
-        seconds = self._settings.accept_s
-        with self._keys.watch_all(self._settings.observing_prefix, silence_s=seconds) as puts:
-            act()
-            limit = self._clock() + timedelta(seconds=seconds)
-            try:
-                if done(shown := self.shown()):
+    def wait(self, done: Callable[[Shown], bool]) -> Shown:
+        """What is shown as soon as `done` holds of it, or when `accept_s` have passed. Raises Garbled."""
+        limit = self._clock() + timedelta(seconds=self._settings.accept_s)
+        while True:
+            points, revision = self._points()
+            with suppress(Garbled):  # the next put may mend it
+                if done(shown := monitor.read(points)):
                     return shown
-            except Garbled as garbled:
-                log.warning("the scheduler's monitor point %s", garbled)
-            for _ in puts:
-                try:
-                    if done(shown := self.shown()):
-                        return shown
-                except Garbled as garbled:
-                    log.warning("the scheduler's monitor point %s", garbled)
-                if self._clock() >= limit:
-                    break
-        return self.shown()
+            left = (limit - self._clock()).total_seconds()
+            if left <= 0:
+                return monitor.read(points)
+            # What is put after what was just read: nothing in between is missed.
+            prefix = self._settings.observing_prefix
+            with self._keys.watch_all(prefix, start=revision + 1, silence_s=left) as puts:
+                if next(puts, None) is None:
+                    return self.shown()
 
     def calibrations(self) -> dict[int, datetime]:
         """When each beam was last calibrated, as far as it is known."""
@@ -144,5 +135,11 @@ class Scheduler:
     def _cancelled(self, name: str) -> str:
         return f"{self._slot}cancelled/{name}"
 
-    def _told(self, filename: str, mode: str) -> dict[str, bytes]:
-        return {self._settings.submit_key: json.dumps({"filename": filename, "mode": mode}).encode()}
+    def _points(self) -> tuple[dict[str, bytes], int]:
+        prefix = self._settings.observing_prefix
+        puts, revision = self._keys.get_all(prefix)
+        return {key.removeprefix(prefix): put.value for key, put in puts.items()}, revision
+
+
+def _told(filename: str, mode: str) -> bytes:
+    return json.dumps({"filename": filename, "mode": mode}).encode()

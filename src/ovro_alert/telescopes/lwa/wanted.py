@@ -92,7 +92,7 @@ def session(entry: Entry, wanted: Wanted, beam: int, calibrate: bool, settings: 
         dec=wanted.dec,
     )
     return Session(
-        session_id=entry.id,  # unique, so that the session in the schedule is the command's own
+        session_id=settings.first_session_id + entry.id,  # so that the session is the command's own
         mode=wanted.mode,
         beam=beam,
         pi_id=settings.pi_id,
