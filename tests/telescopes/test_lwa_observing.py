@@ -182,6 +182,9 @@ def test_each_command_has_a_beam_of_its_own_until_none_is_free(house: House) -> 
 def test_voltages_are_not_recorded_from_a_beam_that_looks_elsewhere(house: House) -> None:
     house.act(house.entry(id=1), beams=(1,))
     assert "held by 1_POWER1" in house.refusal(house.entry("voltagebeam", id=2))
+    house.clock.on(66)
+    house.act(house.entry("voltagebeam", id=3))
+    assert "held by 3_VOLT1" in house.refusal(house.entry(id=4), beams=(1,))
 
 
 def test_a_session_that_has_left_the_monitor_still_holds_its_beam(house: House) -> None:
@@ -234,6 +237,12 @@ def test_no_beam_is_taken_of_an_equal_priority_or_of_others(house: House) -> Non
     times = [mjd(NOW, -10), mjd(NOW, 900)]
     house.show("submitted", {"POWER5": {"9_POWER5": times}})
     assert "9_POWER5" in house.refusal(house.entry(id=2, priority=99), beams=(5,))
+
+
+def test_a_session_without_a_file_cannot_be_cancelled(house: House) -> None:
+    house.show("schedule", {"POWER5": {"9_POWER5": [mjd(NOW, -10), mjd(NOW, 900)]}})
+    house.show("sdfdict", {"9_POWER5": 7})
+    assert "9_POWER5" in house.refusal(house.entry(), beams=(5,), preempt_others_at=0)
 
 
 def test_sessions_of_others_yield_from_the_priority_that_is_set(house: House) -> None:
@@ -423,6 +432,19 @@ def test_one_that_somebody_else_cancels_has_failed(house: House) -> None:
     outcome = house.hands().follow(entry, trace, house.word)
     assert outcome.state is State.FAILED
     assert outcome.detail["message"] == "777_POWER3 was cancelled at the telescope"
+
+
+def test_one_that_observes_goes_on_when_the_schedule_is_reset(house: House) -> None:
+    entry = house.entry()
+    trace = house.act(entry)
+
+    def reset() -> None:
+        house.word.then = lambda: None
+        house.keys.put(SUBMIT, b'{"filename": null, "mode": "reset"}')
+
+    house.word.then = reset
+    assert house.hands().follow(entry, trace, house.word).state is State.DONE
+    assert house.clock() == NOW + timedelta(seconds=60)
 
 
 def test_one_whose_start_passes_without_it_was_skipped(house: House) -> None:

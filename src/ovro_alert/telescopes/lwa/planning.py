@@ -29,6 +29,13 @@ class Telescope:
     calibrated: Mapping[int, datetime]
     mark: Callable[[Held], Mark | None]
 
+    def file(self, name: str) -> str:
+        """The text of the file that a session is cancelled by; empty where none can be made."""
+        try:
+            return sdf.rewrite(self.shown.files[name])
+        except (KeyError, ValueError):
+            return ""
+
 
 @dataclass(frozen=True)
 class Submission:
@@ -48,8 +55,8 @@ def choose(entry: Entry, asked: Wanted, telescope: Telescope, settings: LwaSetti
         return calibration.due(telescope.calibrated.get(beam), asked.start, settings.calibration_max_age_s)
 
     def rank(each: Held) -> int | None:
-        if each.name not in telescope.shown.files:
-            return None  # it has no file to be cancelled by
+        if not telescope.file(each.name):
+            return None  # it cannot be cancelled
         if mark := telescope.mark(each):
             return mark.priority if mark.priority < entry.priority else None
         if not telescope.shown.taken(each.name):
@@ -95,7 +102,7 @@ def submission(
         calibrated=choice.calibrate,
         sdf=path,
     )
-    files = tuple((each.name, sdf.rewrite(telescope.shown.files[each.name])) for each in choice.preempted)
+    files = tuple((each.name, telescope.file(each.name)) for each in choice.preempted)
     return Submission(its, mark, files)
 
 

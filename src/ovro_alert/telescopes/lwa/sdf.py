@@ -74,8 +74,23 @@ def _observation_block(observation: Observation) -> Iterable[tuple[str, object]]
     yield "OBS_DRX_GAIN", observation.gain
 
 
+def as_shown(text: str) -> dict[str, Any]:
+    """A file as the scheduler shows it in /mon/observing/sdfdict: values are words, or lists of them."""
+    session: dict[str, Any] = {}
+    observations: list[dict[str, Any]] = [{}]
+    for key, *words in (line.split() for line in text.splitlines() if line.strip()):
+        block = session
+        if "OBS" in key:
+            if key in observations[-1]:
+                observations.append({})
+            block = observations[-1]
+        block[key] = words[0] if len(words) == 1 else words
+    named = {f"OBSERVATION_{n}": each for n, each in enumerate(observations, 1)}
+    return {"SESSION": session, "OBSERVATIONS": named}
+
+
 def rewrite(shown: Mapping[str, Any]) -> str:
-    """The text of a file that the scheduler shows parsed in /mon/observing/sdfdict: what it is cancelled by.
+    """The text again of a file that the scheduler shows: what a session of others is cancelled by.
 
     ValueError where that is no session.
     """

@@ -176,7 +176,9 @@ class Executor:
         shift = now - first.start if mode == "asap" else timedelta()
         lead = LEAD + (CALIBRATION if session.do_cal and session.cal_dir else timedelta())
         begin = now if mode == "asap" else first.start - lead
-        new = _Session(session, _to_dict(text), begin, last.start + last.duration_ms * MILLISECOND + shift)
+        new = _Session(
+            session, sdf.as_shown(text), begin, last.start + last.duration_ms * MILLISECOND + shift
+        )
         if session.cal_dir is not None and not self._has(session.cal_dir):
             self._note("could not read", session, told=told, why=f"CAL_DIR: {session.cal_dir} is not there")
         elif session.name in self._sessions:
@@ -254,18 +256,3 @@ class Executor:
                 summary = "error" if recorder in self.faults.unwell else "normal"
                 shown = {"timestamp": now.timestamp(), "value": summary, "unit": ""}
                 self._keys.put(f"/mon/{recorder}/summary", json.dumps(shown).encode())
-
-
-def _to_dict(text: str) -> dict[str, Any]:
-    """A file as the scheduler shows it: values are words, or lists of them."""
-    session: dict[str, Any] = {}
-    observations: list[dict[str, Any]] = [{}]
-    for key, *words in (line.split() for line in text.splitlines() if line.strip()):
-        block = session
-        if "OBS" in key:
-            if key in observations[-1]:
-                observations.append({})
-            block = observations[-1]
-        block[key] = words[0] if len(words) == 1 else words
-    named = {f"OBSERVATION_{n}": each for n, each in enumerate(observations, 1)}
-    return {"SESSION": session, "OBSERVATIONS": named}
