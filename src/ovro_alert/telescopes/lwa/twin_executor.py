@@ -15,7 +15,7 @@ from typing import Any
 
 from ovro_alert.acting import Unreachable
 from ovro_alert.command import to_mjd
-from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.etcd import Compacted, Keys
 from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.session import Session
 
@@ -97,6 +97,8 @@ class Executor:
         while not stop.is_set():
             try:
                 self.tick(step_s)
+            except Compacted as forgotten:
+                self._revision = forgotten.revision - 1
             except Unreachable as away:
                 log.warning("the twin has no etcd: %s", away)
                 stop.wait(step_s)
