@@ -53,7 +53,7 @@ class House:
     def hands(self, **changes: Any) -> Observing:
         return Observing(
             self.keys,
-            LwaSettings(**{"first_session_id": 0} | changes),
+            LwaSettings(**changes),
             self.directory,
             _write,
             self.clock,
@@ -386,7 +386,7 @@ def test_a_disk_that_is_full_submits_nothing(house: House) -> None:
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    hands = Observing(house.keys, LwaSettings(first_session_id=0), house.directory, full, house.clock)
+    hands = Observing(house.keys, LwaSettings(), house.directory, full, house.clock)
     plan = hands.plan(house.entry(), NOW)
     assert isinstance(plan, Plan)
     with pytest.raises(NotTaken, match="No space left"):
@@ -502,25 +502,3 @@ def test_nothing_is_calibrated_while_another_needs_the_beam(house: House) -> Non
     plan = house.plan(house.entry(id=2, start=house.at(545)), beams=(3,))
     assert isinstance(plan, Plan)
     assert plan.what.session.do_cal is False
-
-
-def test_a_session_of_a_person_is_not_taken_for_the_commands_own(house: House) -> None:
-    file = {"OBSERVATIONS": {"OBSERVATION_1": {"OBS_START_MJD": 61000, "OBS_START_MPM": 0, "OBS_DUR": 1}}}
-    house.show("sdfdict", {"777_POWER3": file})
-    hands = Observing(house.keys, LwaSettings(), house.directory, _write, house.clock)
-    assert hands.find(house.entry()) is None
-    plan = hands.plan(house.entry(), NOW)
-    assert isinstance(plan, Plan)
-    assert hands.carry_out(house.entry(), plan).name == "1000000777_POWER3"
-
-
-def test_a_relay_whose_log_began_anew_is_told_of(house: House) -> None:
-    house.act(house.entry())
-    house.clock.on(61)
-    another = house.entry().model_copy(update={"command_mjd": 61041.25})
-    house.keys.log = [each for each in house.keys.log if each[0] != "/mon/observing/sdfdict"]
-    house.show("submitted", {})
-    assert house.hands().find(another) is None
-    with pytest.raises(NotTaken, match="the relay's log began anew"):
-        house.act(another)
-    assert len(house.told()) == 1

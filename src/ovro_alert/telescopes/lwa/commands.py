@@ -110,8 +110,8 @@ def _beam(entry: Entry, now: datetime, settings: LwaSettings, sessions: Sessions
     if beam is None:
         return Refused(f"no beam is free for it: {', '.join(held.values())}")
     calibrate = settings.do_cal and asked.calibratable
-    plain = settings.model_copy(update={"first_session_id": 0})  # the simulated telescope finds it by its id
-    return Observe(session(entry, asked, beam, calibrate, plain), asked.submission)
+
+    return Observe(session(entry, asked, beam, calibrate, settings), asked.submission)
 
 
 def _trigger(entry: Entry, now: datetime, settings: LwaSettings) -> Dump | Refused:

@@ -91,7 +91,7 @@ def _outcome(
 def _by_file(scheduler: Scheduler, entry: Entry, trace: Trace, settings: LwaSettings) -> Held:
     """The times of a session whose mark was lost."""
     try:
-        held = scheduler.shown().find(settings.first_session_id + entry.id)
+        held = scheduler.shown().find(entry.id)
     except Garbled as garbled:
         raise Unreachable(str(garbled)) from garbled
     return held or Held(trace.name, trace.name.partition("_")[2], trace.at, trace.at)

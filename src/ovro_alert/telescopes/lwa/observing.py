@@ -45,10 +45,10 @@ class Observing:
     def find(self, entry: Entry) -> Trace | None:
         """The command's mark, or a session of its id in the monitor points, where marks were lost."""
         scheduler = self._scheduler(entry)
-        if (mark := scheduler.mark(entry.id)) and mark.command_mjd == entry.command_mjd:
+        if mark := scheduler.mark(entry.id):
             return Trace(mark.name, mark.at)
         try:
-            held = scheduler.shown().find(self._settings.first_session_id + entry.id)
+            held = scheduler.shown().find(entry.id)
         except Garbled as garbled:
             raise Unreachable(f"whether it was submitted cannot be known: {garbled}") from garbled
         return Trace(held.name, held.begin) if held else None
@@ -84,8 +84,7 @@ class Observing:
         try:
             for name, text in submission.preempted:
                 self._preempt(scheduler, name, text, f"command {entry.id} ({entry.event_id or 'no event'})")
-            if not scheduler.submit(entry.id, mark):
-                self._see_that_it_is_ours(scheduler, entry)
+            scheduler.submit(entry.id, mark)
             shown = scheduler.wait(lambda shown: shown.taken(mark.name))
             if shown.taken(mark.name):
                 return Trace(mark.name, mark.at)
@@ -120,14 +119,6 @@ class Observing:
         self._file(path, text)
         if scheduler.cancel(name, str(path), by).taken(name):
             raise NotTaken(f"{name} was to give up its beam, and is still shown: nothing was submitted")
-
-    def _see_that_it_is_ours(self, scheduler: Scheduler, entry: Entry) -> None:
-        mark = scheduler.mark(entry.id)
-        if mark and mark.command_mjd != entry.command_mjd:
-            raise NotTaken(
-                f"{mark.name} was submitted for another command of this number: the relay's log began anew; "
-                "set first_session_id and marks_prefix to others"
-            )
 
     def _file(self, path: Path, text: str) -> None:
         try:

@@ -91,7 +91,6 @@ def submission(
         at=telescope.now,
         name=its.name,
         command=entry.command,
-        command_mjd=entry.command_mjd,
         event_id=entry.event_id,
         priority=entry.priority,
         resource=its.resource,

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ovro_alert.acting import Unreachable
-from ovro_alert.alert import Finite, Utc
+from ovro_alert.alert import Utc
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.lwa import calibration, monitor
 from ovro_alert.telescopes.lwa.monitor import Garbled, Held, Shown
@@ -29,7 +29,6 @@ class Mark(BaseModel):
     name: str
     kind: Literal["session"] = "session"
     command: str
-    command_mjd: Finite
     event_id: str | None
     priority: int
     resource: str
@@ -76,7 +75,7 @@ class Scheduler:
         """What was written down of a session that is ours; None of one that is not."""
         if not held.session_id.isdecimal():
             return None
-        mark = self.mark(int(held.session_id) - self._settings.first_session_id)
+        mark = self.mark(int(held.session_id))
         return mark if mark and mark.name == held.name else None
 
     def submit(self, command: int, mark: Mark) -> bool:

@@ -38,9 +38,6 @@ class LwaSettings(Settings, table="lwa"):
     # From this priority of a command on it takes the beam of a session that is not ours; None: never.
     preempt_others_at: int | None = None
     stop_retracted: bool = False  # whether one that observes is cancelled, too, when its event is taken back
-    # SESSION_ID is this and the command's id: people number theirs from 1, as the relay does, and the
-    # scheduler forgets none. Where the relay's log began anew it must be another, and so must marks_prefix.
-    first_session_id: int = Field(1_000_000_000, ge=0, le=2**52)
     submit_key: str = Field("/cmd/observing/submitsdf", pattern="^/")
     observing_prefix: str = Field("/mon/observing/", pattern="^/.*/$")
     recorder_prefix: str = Field(

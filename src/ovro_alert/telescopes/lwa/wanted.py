@@ -92,7 +92,7 @@ def session(entry: Entry, wanted: Wanted, beam: int, calibrate: bool, settings: 
         dec=wanted.dec,
     )
     return Session(
-        session_id=settings.first_session_id + entry.id,  # so that the session is the command's own
+        session_id=entry.id,  # unique for all time: people number theirs from 1
         mode=wanted.mode,
         beam=beam,
         pi_id=settings.pi_id,
