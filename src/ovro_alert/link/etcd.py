@@ -1,4 +1,4 @@
-"""etcd v3 as daemons use it: get, put, and watch a key from any revision on.
+"""etcd v3 as daemons use it: get, put, and watch a key or all below a prefix, from any revision on.
 
 It speaks the JSON gateway that etcd has had on its client port since 3.4, so that no host needs gRPC. Where
 etcd 3.4 is started from a configuration file, that must say `enable-grpc-gateway: true`.
@@ -9,15 +9,16 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import httpx2
 
+from ovro_alert.keyvalue import Compacted, Found, Put
 from ovro_alert.link.etcd_answers import (
-    Compacted,
+    Decided,
     EtcdAway,
     EtcdRefused,
-    Put,
+    KeyValue,
     Range,
     Token,
     Written,
@@ -31,13 +32,9 @@ __all__ = ["Compacted", "Etcd", "EtcdAway", "EtcdRefused", "Found", "Put"]
 CONNECT_S = 3.0
 ANSWER_S = 5.0
 SILENCE_S = 15.0
-
-
-class Found(NamedTuple):
-    """What is under a key, None for nothing; and the revision of the whole store at that moment."""
-
-    put: Put | None
-    revision: int
+# Each watch holds a connection for itself, so that a limit would let watches keep everybody else out. What is
+# idle longer than this may have been forgotten by a firewall, and a put by it would be lost.
+LIMITS = httpx2.Limits(max_connections=None, keepalive_expiry=60.0)
 
 
 class Etcd:
@@ -56,6 +53,7 @@ class Etcd:
         self._http = httpx2.Client(
             verify=ssl.create_default_context(cafile=ca),
             trust_env=False,  # a proxy of the environment is for the world outside
+            limits=LIMITS,
             headers={"Accept-Encoding": "identity"},
         )
 
@@ -71,15 +69,37 @@ class Etcd:
             answer = read(Range, response)
         return Found(answer.kvs[0].put if answer.kvs else None, answer.header.revision)
 
+    def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
+        """As `get`, of every key that begins with `prefix`; and the revision of the whole store."""
+        with self._ask("/kv/range", _below(prefix)) as response:
+            answer = read(Range, response)
+        return {each.name: each.put for each in answer.kvs}, answer.header.revision
+
     def put(self, key: str, value: bytes) -> int:
         """Put `value` under `key`; its revision.
 
         Another member is asked only while none can have heard of it: a put that is repeated is seen twice by
         those who watch.
         """
-        body = {"key": _text(key), "value": b64encode(value).decode()}
-        with self._ask("/kv/put", body, repeatable=False) as response:
+        with self._ask("/kv/put", _pair(key, value), repeatable=False) as response:
             return read(Written, response).header.revision
+
+    def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
+        """Put all of `puts`, values by key, at one revision; or nothing where `mark`, one of them, exists.
+
+        Whether this was done. An answer that is lost does no harm: the same is asked of the next member, and
+        may be asked again after EtcdAway. Where the first to be asked has heard it after all, it is False;
+        under `mark` is the value of whoever did it, so that one who puts a value of its own knows itself.
+        etcd takes 128 puts at once, and 1.5 MB.
+        """
+        if mark not in puts:
+            raise ValueError(f"{mark} is not among what is put, so that nothing would be put only once")
+        body = {
+            "compare": [{"key": _text(mark), "target": "VERSION", "result": "EQUAL", "version": "0"}],
+            "success": [{"request_put": _pair(key, value)} for key, value in puts.items()],
+        }
+        with self._ask("/kv/txn", body) as response:
+            return read(Decided, response).succeeded
 
     @contextmanager
     def watch(self, key: str, start: int = 0, silence_s: float = SILENCE_S) -> Iterator[Iterator[Put]]:
@@ -92,13 +112,26 @@ class Etcd:
             Compacted: what happened since `start` is no longer known.
             EtcdAway: the watch was cut, at its beginning or later.
         """
-        request = {"key": _text(key), "start_revision": str(start), "filters": ["NODELETE"], "fragment": True}
+        with self._watch({"key": _text(key)}, start, silence_s) as told_of:
+            yield (each.put for each in told_of)
+
+    @contextmanager
+    def watch_all(
+        self, prefix: str, start: int = 0, silence_s: float = SILENCE_S
+    ) -> Iterator[Iterator[tuple[str, Put]]]:
+        """As `watch`, of every key that begins with `prefix`, each put with its key."""
+        with self._watch(_below(prefix), start, silence_s) as told_of:
+            yield ((each.name, each.put) for each in told_of)
+
+    @contextmanager
+    def _watch(self, what: Mapping[str, str], start: int, silence_s: float) -> Iterator[Iterator[KeyValue]]:
+        request = {**what, "start_revision": str(start), "filters": ["NODELETE"], "fragment": True}
         with self._ask("/watch", {"create_request": request}, read_s=silence_s) as response:
             said = told(response)
             first = next(said, None)
             if first is None or not first.created:
                 raise EtcdAway("etcd did not begin to watch")
-            yield (event.kv.put for each in said for event in each.events if event.type == "PUT")
+            yield (event.kv for each in said for event in each.events if event.type == "PUT")
 
     @contextmanager
     def _ask(
@@ -162,3 +195,14 @@ class Etcd:
 
 def _text(key: str) -> str:
     return b64encode(key.encode()).decode()
+
+
+def _pair(key: str, value: bytes) -> dict[str, str]:
+    return {"key": _text(key), "value": b64encode(value).decode()}
+
+
+def _below(prefix: str) -> dict[str, str]:
+    """All keys that begin with `prefix`: from it up to what follows it in its length, which is left out."""
+    first = prefix.encode() or b"\0"
+    end = first[:-1] + bytes([first[-1] + 1]) if prefix else b"\0"  # etcd's word for: all from `first` on
+    return {"key": b64encode(first).decode(), "range_end": b64encode(end).decode()}

@@ -6,10 +6,13 @@ such objects, a line each: https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/
 
 import json
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx2
 from pydantic import Base64Bytes, BaseModel, ConfigDict, ValidationError
+
+from ovro_alert.acting import Unreachable
+from ovro_alert.keyvalue import Compacted, Put
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -19,28 +22,12 @@ LIMIT = (
 LATER = frozenset({408, 429})  # 4xx by number, but the same request may be right a moment later
 
 
-class EtcdAway(Exception):
+class EtcdAway(Unreachable):
     """No member answers, or what it says makes no sense: try again later. A put may have happened."""
 
 
 class EtcdRefused(Exception):
     """etcd understood and said no: no right to this key, a wrong password, no gateway."""
-
-
-class Compacted(Exception):
-    """What happened before `revision` is no longer known to etcd."""
-
-    def __init__(self, revision: int) -> None:
-        super().__init__(f"etcd has forgotten what was before revision {revision}")
-        self.revision = revision
-
-
-class Put(NamedTuple):
-    """A value that was put under a key, at which revision of the store, and as which version of the key."""
-
-    value: bytes
-    revision: int
-    version: int
 
 
 class _Answer(BaseModel):
@@ -57,10 +44,23 @@ class Written(_Answer):
     header: _Header
 
 
-class _KeyValue(_Answer):
+class Decided(_Answer):
+    """The answer to a transaction: whether its comparisons held."""
+
+    succeeded: bool = False
+
+
+class KeyValue(_Answer):
+    """A key, with what was put under it."""
+
+    key: Base64Bytes
     value: Base64Bytes = b""
     mod_revision: int
     version: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.key.decode(errors="backslashreplace")  # others may put what is no text
 
     @property
     def put(self) -> Put:
@@ -71,7 +71,7 @@ class Range(_Answer):
     """The answer to a get."""
 
     header: _Header
-    kvs: list[_KeyValue] = []
+    kvs: list[KeyValue] = []
 
 
 class Token(_Answer):
@@ -82,7 +82,7 @@ class Token(_Answer):
 
 class _Event(_Answer):
     type: Literal["PUT", "DELETE"] = "PUT"
-    kv: _KeyValue
+    kv: KeyValue
 
 
 class Told(_Answer):
