@@ -107,15 +107,15 @@ def buffer_seen(
     shown: Mapping[Pipeline, Shown | None], now: datetime, settings: DumpSettings
 ) -> dict[str, Any]:
     """What there is to see of the buffer before anything is done, in JSON, with a `message`."""
-    nfile, ntime_per_file = ring.split(ring.to_samples(settings.ring_s), settings.file_samples)
+    nfile, ntime_per_file = ring.split(ring.to_samples(settings.oldest_s), settings.file_samples)
     whole = DumpPlan("", now, nfile, ntime_per_file, tuple(shown))
     pipelines = {one.name: _seen(one, said, now, settings) for one, said in shown.items()}
     fresh = sum(each["monitor"] == "fresh" for each in pipelines.values())
     fits = "fits" if whole.bytes_per_pipeline <= settings.budget_bytes else "does not fit"
     return {
-        "message": f"{fresh} of {len(shown)} pipelines with a buffer are seen; it holds"
-        f" {settings.ring_s:g} s: {nfile} files, {whole.bytes_per_pipeline / 1e9:.0f} GB of each, which"
-        f" {fits} into the disk budget, {whole.bytes / 1e12:.2f} TB in all",
+        "message": f"{fresh} of {len(shown)} pipelines with a buffer are seen, {settings.ring_s:g} s each;"
+        f" a dump of all of it has {nfile} files, {whole.bytes_per_pipeline / 1e9:.0f} GB, of each, which"
+        f" {fits} into the disk budget, and {whole.bytes / 1e12:.2f} TB in all",
         "ring_s": settings.ring_s,
         "nfile": nfile,
         "ntime_per_file": ntime_per_file,

@@ -1,7 +1,7 @@
 """How far a dump is, by what its pipelines show: which of them have ended, and how.
 
 No monitor point names the command that it is about. A pipeline has begun ours when the time of its last
-trigger is another than before: its own clock, compared with itself.
+trigger is another than before, and not before its reply: its own clock, compared with itself.
 """
 
 from collections.abc import Collection, Iterable
@@ -28,6 +28,8 @@ from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 # A clock that differs by less than this from ours may still be told by; only where a pipeline showed nothing
 # before it was triggered.
 TOLERANCE_S = 5.0
+# It looks for commands every 50 ms, while another thread replies.
+REPLY_S = 0.5
 
 
 class Progress:
@@ -48,6 +50,7 @@ class Progress:
         self._at = at
         self._quiet = timedelta(seconds=settings.quiet_s)
         self._clock_s = settings.clock_s
+        self._before = before
         self._after = at.timestamp() - TOLERANCE_S if before is None else before
         self._changed = self._heard = now
         self._revision: int | None = None
@@ -59,6 +62,8 @@ class Progress:
         self._compare(reply.at, now)
         if reply.at is not None and self._at.timestamp() - reply.at > self._clock_s:
             self.clock_off_s = reply.at - self._at.timestamp()  # it answered before it was asked
+        if reply.at is not None:
+            self._after = max(self._before or 0.0, reply.at - REPLY_S)
         if reply.response != ACCEPTED:
             said = REPLIES.get(reply.response, "")
             self._end(f"refused: {reply.response[:100]}{said and f', {said}'}")

@@ -10,7 +10,7 @@ from ovro_alert.sky import ring
 from ovro_alert.telescopes.lwa.dump import DUMP_PATHS, HOSTS, Pipeline, pipelines
 
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
-Folder = Annotated[str, Field(pattern=r"^/[^\s\0]*$")]
+Folder = Annotated[str, Field(pattern=r"^/\S*$")]
 
 
 class DumpSettings(Settings, table="lwa_dump"):
