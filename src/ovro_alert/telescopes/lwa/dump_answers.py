@@ -20,6 +20,9 @@ from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 
 ACCEPTED = "0"
 REPLIES = {"-1": "an unknown key", "-2": "a wrong type", "-3": "an invalid value"}
+# A trigger is later than its reply, by the pipeline's own clock, or as good as: it looks for commands every
+# 50 ms, while another thread replies.
+REPLY_S = 0.5
 WRITING = "writing"
 COMPLETE = "complete"
 LAST = 253_402_300_000.0  # unix s, in the year 9999: what is later is no time

@@ -18,6 +18,7 @@ from ovro_alert.telescopes.lwa.dump_answers import (
     COMPLETE,
     ENDS,
     REPLIES,
+    REPLY_S,
     WRITING,
     Reply,
     Shown,
@@ -28,8 +29,6 @@ from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 # A clock that differs by less than this from ours may still be told by; only where a pipeline showed nothing
 # before it was triggered.
 TOLERANCE_S = 5.0
-# It looks for commands every 50 ms, while another thread replies.
-REPLY_S = 0.5
 
 
 class Progress:

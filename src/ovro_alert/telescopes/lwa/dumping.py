@@ -18,7 +18,9 @@ from ovro_alert.telescopes.lwa.arguments import DumpArguments, reason, spelled
 from ovro_alert.telescopes.lwa.dump import Pipeline, order
 from ovro_alert.telescopes.lwa.dump_answers import (
     ACCEPTED,
+    REPLY_S,
     Given,
+    Reply,
     Shown,
     buffer_seen,
     read_given,
@@ -81,7 +83,7 @@ class Dumping:
             return wanted
         pipelines = self._settings.pipelines
         shown = {one: read_shown(put) for one, put in self._look("mon", pipelines)}
-        if busy := list(self._busy(entry, shown, now)):
+        if busy := list(self._busy(shown, now)):
             others = f" and {len(busy) - 1} more pipelines" if len(busy) > 1 else ""
             raise Later(f"{busy[0]}{others}: no second dump is triggered before it has ended")
         silent = [one for one in pipelines if not _is_fresh(shown[one], now, self._settings)]
@@ -182,38 +184,44 @@ class Dumping:
 
     def _remade(self, entry: Entry, is_marked: bool) -> Mark | None:
         """The mark as far as the pipelines' own keys tell, where it was lost."""
-        id, since = str(entry.id), list[float | None]()
-        asked = []
-        replies, _ = self._keys.get_all(REPLIES)  # they are small
-        for one, put in self._look("cmd", self._settings.pipelines):
-            given, reply = read_given(put), read_reply(replies.get(one.key("resp")))
-            if given and given.id == id and given.command == "trigger":
-                since.append(given.at)
-            elif reply and reply.id == id:
-                since.append(reply.at)
-            else:
-                continue
-            asked.append(one)
-        if not (asked or is_marked):
+        id, pipelines = str(entry.id), self._settings.pipelines
+        # They were told in one transaction: what one of them was told tells of all.
+        replies = {one: reply for one, reply in self._replies().items() if reply.id == id}
+        if not (is_marked or replies or any(self._told(id, pipelines[:1]))):
             return None
+        told = dict(self._told(id, pipelines))
+        since = [*(each.at for each in told.values()), *(each.at for each in replies.values())]
         at = min((each for each in since if each is not None), default=None)
         return Mark(
             name=f"dump {id}",
             at=from_mjd(entry.command_mjd) if at is None else datetime.fromtimestamp(at, UTC),
             id=id,
-            pipelines=tuple(_asked(one, None) for one in asked or self._settings.pipelines),
+            pipelines=tuple(_asked(one, None) for one in {**told, **replies} or pipelines),
         )
 
-    def _busy(self, entry: Entry, shown: Mapping[Pipeline, Shown | None], now: datetime) -> Iterator[str]:
+    def _told(self, id: str, pipelines: Iterable[Pipeline]) -> Iterator[tuple[Pipeline, Given]]:
+        """Those whose last command is the trigger of that id."""
+        for one, put in self._look("cmd", pipelines):
+            if (given := read_given(put)) and given.id == id and given.command == "trigger":
+                yield one, given
+
+    def _replies(self) -> dict[Pipeline, Reply]:
+        """The last reply of each pipeline, all in one look: below this prefix all is small."""
+        puts, _ = self._keys.get_all(REPLIES)
+        read = {one: read_reply(puts.get(one.key("resp"))) for one in self._settings.pipelines}
+        return {one: reply for one, reply in read.items() if reply}
+
+    def _busy(self, shown: Mapping[Pipeline, Shown | None], now: datetime) -> Iterator[str]:
         """The pipelines that a trigger would not reach: to one that writes it is as if it had not come."""
-        for one, put in self._look("cmd", self._settings.pipelines):
-            said, given = shown[one], read_given(put)
-            whose = f"the dump {given.id[:50]!r}" if given else "a dump"
+        replies = self._replies()
+        for one, said in shown.items():
             if said and said.is_writing and said.is_fresh(now, self._settings):
                 if not self._is_stuck(one, said, now):
-                    yield f"{one.name} writes {whose}"
-            elif given and self._is_pending(one, given, said, now):
-                yield f"{one.name} was told to write {whose}"
+                    yield f"{one.name} writes"
+            elif (reply := replies.get(one)) and self._is_newer(reply, said, now):
+                [(_, put)] = self._look("cmd", [one])
+                if (given := read_given(put)) and given.command == "trigger":
+                    yield f"{one.name} was told to write the dump {given.id[:50]!r}"
 
     def _is_stuck(self, one: Pipeline, said: Shown, now: datetime) -> bool:
         """Whether one that says that it writes has written nothing for too long.
@@ -226,16 +234,13 @@ class Dumping:
         self._writing[one] = (said, since)
         return now - since >= timedelta(seconds=self._settings.quiet_s)
 
-    def _is_pending(self, one: Pipeline, given: Given, said: Shown | None, now: datetime) -> bool:
-        """Whether it was triggered so lately that its monitor point cannot show it yet."""
-        if given.command != "trigger" or given.at is None:
+    def _is_newer(self, reply: Reply, said: Shown | None, now: datetime) -> bool:
+        """Whether it took a command so lately that its monitor point cannot show yet what came of it."""
+        if reply.response != ACCEPTED or reply.at is None:
             return False
-        if abs(now.timestamp() - given.at) > self._settings.fresh_s:
+        if abs(now.timestamp() - reply.at) > self._settings.fresh_s:
             return False
-        if said and said.triggered is not None and said.triggered >= given.at:
-            return False
-        reply = read_reply(self._keys.get(one.key("resp")).put)
-        return not (reply and reply.id == given.id and reply.response != ACCEPTED)
+        return said is None or said.triggered is None or said.triggered < reply.at - REPLY_S
 
     def _parts(self, mark: Mark) -> Parts:
         now = self._clock()
