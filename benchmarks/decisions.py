@@ -18,6 +18,7 @@ from ovro_alert.demo.wire import to_json, utc
 from ovro_alert.formats import read
 from ovro_alert.policy.decide import decide
 from ovro_alert.policy.functions import Other, Scope, World, map_of
+from ovro_alert.policy.history import History
 from ovro_alert.policy.language import Expression
 from ovro_alert.relay.settings import RelaySettings
 from ovro_alert.sky.catalogue import Catalogue, Known

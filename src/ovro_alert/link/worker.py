@@ -71,6 +71,11 @@ class Turns:
         self._waiting: list[tuple[int, int]] = []
         self._is_taken = False
 
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     @contextmanager
     def turn(self, priority: int, seq: int) -> Iterator[None]:
         me = (-priority, seq)
