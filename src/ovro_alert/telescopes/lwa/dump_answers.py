@@ -10,12 +10,10 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from ovro_alert.sky import ring
 from ovro_alert.telescopes.etcd import Put
-from ovro_alert.telescopes.lwa.dump import DumpPlan, Pipeline
 from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 
 ACCEPTED = "0"
@@ -104,43 +102,6 @@ def read_shown(put: Put | None) -> Shown | None:
         bytes=int(_number(stats.get("bytes_dumped")) or 0),
         files=int(_number(stats.get("files_created")) or 0),
     )
-
-
-def buffer_seen(
-    shown: Mapping[Pipeline, Shown | None], now: datetime, settings: DumpSettings
-) -> dict[str, Any]:
-    """What there is to see of the buffer before anything is done, in JSON, with a `message`."""
-    nfile, ntime_per_file = ring.split(ring.to_samples(settings.oldest_s), settings.file_samples)
-    whole = DumpPlan("", now, nfile, ntime_per_file, tuple(shown))
-    pipelines = {one.name: _seen(one, said, now, settings) for one, said in shown.items()}
-    fresh = sum(each["monitor"] == "fresh" for each in pipelines.values())
-    fits = "fits" if whole.bytes_per_pipeline <= settings.budget_bytes else "does not fit"
-    return {
-        "message": f"{fresh} of {len(shown)} pipelines with a buffer are seen, {settings.ring_s:g} s each;"
-        f" a dump of all of it has {nfile} files, {whole.bytes_per_pipeline / 1e9:.0f} GB, of each, which"
-        f" {fits} into the disk budget, and {whole.bytes / 1e12:.2f} TB in all",
-        "ring_s": settings.ring_s,
-        "nfile": nfile,
-        "ntime_per_file": ntime_per_file,
-        "bytes_per_pipeline": whole.bytes_per_pipeline,
-        "bytes": whole.bytes,
-        "budget_bytes": settings.budget_bytes,
-        "pipelines": pipelines,
-    }
-
-
-def _seen(one: Pipeline, said: Shown | None, now: datetime, settings: DumpSettings) -> dict[str, Any]:
-    if said is None:
-        return {"monitor": "silent", "dump_path": one.dump_path}
-    triggered = None if said.triggered is None else datetime.fromtimestamp(said.triggered, UTC).isoformat()
-    return {
-        "monitor": "fresh" if said.is_fresh(now, settings) else "silent",
-        "age_s": None if said.at is None else round(now.timestamp() - said.at, 1),
-        "state": said.state,
-        "status": said.status,
-        "last_trigger": triggered,
-        "dump_path": one.dump_path,
-    }
 
 
 def _object(put: Put | None) -> dict[str, Any]:

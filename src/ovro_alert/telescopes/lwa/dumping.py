@@ -6,35 +6,31 @@ sees to it that a command is given once. With the mark is written down all that 
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Word, refused
 from ovro_alert.command import Entry, from_mjd
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.lwa.arguments import DumpArguments, reason, spelled
+from ovro_alert.telescopes.lwa.check import Finding
 from ovro_alert.telescopes.lwa.dump import Pipeline, order
 from ovro_alert.telescopes.lwa.dump_answers import (
     ACCEPTED,
-    REPLY_S,
-    Given,
-    Reply,
     Shown,
-    buffer_seen,
-    read_given,
     read_reply,
     read_shown,
 )
+from ovro_alert.telescopes.lwa.dump_check import findings
 from ovro_alert.telescopes.lwa.dump_mark import AbortMark, Asked, Mark
+from ovro_alert.telescopes.lwa.dump_pipelines import REPLIES, Buffers
 from ovro_alert.telescopes.lwa.dump_progress import Progress, ended, failures, so_far
 from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 from ovro_alert.telescopes.lwa.dump_window import size
 
 log = logging.getLogger(__name__)
 
-REPLIES = "/resp/corr/x/"
 MARKS = "/ovro-alert/"
 
 Parts = dict[Pipeline, Progress]
@@ -59,13 +55,11 @@ class Dumping:
         self._settings = settings
         self._marks = marks
         self._clock = clock
-        # What each pipeline that writes showed when it was last looked at, and since when it shows just that.
-        self._writing: dict[Pipeline, tuple[Shown, datetime]] = {}
+        self._buffers = Buffers(keys, settings)
 
-    def seen(self, now: datetime) -> dict[str, Any]:
-        """What there is to see of the buffer, in JSON, with a `message`. Raises Unreachable."""
-        shown = {one: read_shown(put) for one, put in self._look("mon", self._settings.pipelines)}
-        return buffer_seen(shown, now, self._settings)
+    def check(self, now: datetime) -> list[Finding]:
+        """What there is to see of the buffer before anything is done. Raises Unreachable."""
+        return list(findings(self._buffers.shown(), now, self._settings))
 
     def find(self, entry: Entry) -> Trace | None:
         """The command's mark; or the last command or reply of a pipeline that has its id."""
@@ -82,11 +76,11 @@ class Dumping:
         if isinstance(wanted, Outcome):
             return wanted
         pipelines = self._settings.pipelines
-        shown = {one: read_shown(put) for one, put in self._look("mon", pipelines)}
-        if busy := list(self._busy(shown, now)):
-            others = f" and {len(busy) - 1} more pipelines" if len(busy) > 1 else ""
-            raise Later(f"{busy[0]}{others}: no second dump is triggered before it has ended")
-        silent = [one for one in pipelines if not _is_fresh(shown[one], now, self._settings)]
+        shown = self._buffers.shown()
+        if busy := self._buffers.busy(shown, now):
+            others = f", and {len(busy) - 1} more" if len(busy) > 1 else ""
+            raise Later(f"{busy[0]}{others}: no second one is triggered before it has ended")
+        silent = [one for one in shown.values() if not (one and one.is_fresh(now, self._settings))]
         notes = wanted.notes
         if silent:
             notes += (f"the monitors of {len(silent)} of {len(pipelines)} pipelines are silent",)
@@ -171,13 +165,6 @@ class Dumping:
     def _abort_key(self, entry: Entry) -> str:
         return f"{self._key(entry)}/abort"
 
-    def _look(
-        self, kind: Literal["cmd", "resp", "mon"], pipelines: Iterable[Pipeline]
-    ) -> Iterator[tuple[Pipeline, Put | None]]:
-        """What is under their keys; not under all below a prefix, where the gains of beams are, too."""
-        for one in pipelines:
-            yield one, self._keys.get(one.key(kind)).put
-
     def _mark(self, entry: Entry) -> Mark | None:
         put = self._keys.get(self._key(entry)).put
         return Mark.read(put) or self._remade(entry, is_marked=put is not None)
@@ -186,10 +173,10 @@ class Dumping:
         """The mark as far as the pipelines' own keys tell, where it was lost."""
         id, pipelines = str(entry.id), self._settings.pipelines
         # They were told in one transaction: what one of them was told tells of all.
-        replies = {one: reply for one, reply in self._replies().items() if reply.id == id}
-        if not (is_marked or replies or any(self._told(id, pipelines[:1]))):
+        replies = {one: reply for one, reply in self._buffers.replies().items() if reply.id == id}
+        if not (is_marked or replies or any(self._buffers.told(id, pipelines[:1]))):
             return None
-        told = dict(self._told(id, pipelines))
+        told = dict(self._buffers.told(id, pipelines))
         since = [*(each.at for each in told.values()), *(each.at for each in replies.values())]
         at = min((each for each in since if each is not None), default=None)
         return Mark(
@@ -198,49 +185,6 @@ class Dumping:
             id=id,
             pipelines=tuple(_asked(one, None) for one in {**told, **replies} or pipelines),
         )
-
-    def _told(self, id: str, pipelines: Iterable[Pipeline]) -> Iterator[tuple[Pipeline, Given]]:
-        """Those whose last command is the trigger of that id."""
-        for one, put in self._look("cmd", pipelines):
-            if (given := read_given(put)) and given.id == id and given.command == "trigger":
-                yield one, given
-
-    def _replies(self) -> dict[Pipeline, Reply]:
-        """The last reply of each pipeline, all in one look: below this prefix all is small."""
-        puts, _ = self._keys.get_all(REPLIES)
-        read = {one: read_reply(puts.get(one.key("resp"))) for one in self._settings.pipelines}
-        return {one: reply for one, reply in read.items() if reply}
-
-    def _busy(self, shown: Mapping[Pipeline, Shown | None], now: datetime) -> Iterator[str]:
-        """The pipelines that a trigger would not reach: to one that writes it is as if it had not come."""
-        replies = self._replies()
-        for one, said in shown.items():
-            if said and said.is_writing and said.is_fresh(now, self._settings):
-                if not self._is_stuck(one, said, now):
-                    yield f"{one.name} writes"
-            elif (reply := replies.get(one)) and self._is_newer(reply, said, now):
-                [(_, put)] = self._look("cmd", [one])
-                if (given := read_given(put)) and given.command == "trigger":
-                    yield f"{one.name} was told to write the dump {given.id[:50]!r}"
-
-    def _is_stuck(self, one: Pipeline, said: Shown, now: datetime) -> bool:
-        """Whether one that says that it writes has written nothing for too long.
-
-        Where the disk is full it says so for ever, though it listens again [triggered_dump_block.py].
-        """
-        last, since = self._writing.get(one, (said, now))
-        if replace(last, at=said.at) != said:
-            since = now
-        self._writing[one] = (said, since)
-        return now - since >= timedelta(seconds=self._settings.quiet_s)
-
-    def _is_newer(self, reply: Reply, said: Shown | None, now: datetime) -> bool:
-        """Whether it took a command so lately that its monitor point cannot show yet what came of it."""
-        if reply.response != ACCEPTED or reply.at is None:
-            return False
-        if abs(now.timestamp() - reply.at) > self._settings.fresh_s:
-            return False
-        return said is None or said.triggered is None or said.triggered < reply.at - REPLY_S
 
     def _parts(self, mark: Mark) -> Parts:
         now = self._clock()
@@ -263,11 +207,14 @@ class Dumping:
     def _see(self, mark: Mark, parts: Parts) -> None:
         """What the pipelines show and, where they have not been heard yet, reply."""
         running = [one for one, part in parts.items() if not part.is_over]
-        for one, put in self._look("resp", [one for one in running if not parts[one].response]):
+        for one, put in self._buffers.look("resp", [one for one in running if not parts[one].response]):
             if (reply := read_reply(put)) and reply.id == mark.id:
                 parts[one].reply(reply, self._clock())
-        for one, put in self._look("mon", running):
-            parts[one].see(put, self._clock())
+        for one, put in self._buffers.look("mon", running):
+            now = self._clock()
+            parts[one].see(put, now)
+            if said := read_shown(put):
+                self._buffers.unchanged_since(one, said, now)  # the next dump need not wait to know it
 
     def _abort(self, entry: Entry, mark: Mark, running: Iterable[Pipeline], by: str) -> AbortMark:
         now = self._clock()
@@ -279,10 +226,6 @@ class Dumping:
             log.warning("%s: aborted: retracted by %s", mark.name, by)
             return written
         return AbortMark.read(self._keys.get(key).put) or written
-
-
-def _is_fresh(shown: Shown | None, now: datetime, settings: DumpSettings) -> bool:
-    return shown is not None and shown.is_fresh(now, settings)
 
 
 def _asked(one: Pipeline, shown: Shown | None) -> Asked:
@@ -304,5 +247,5 @@ def _summary(mark: Mark) -> dict[str, Any]:
         "nfile": plan.nfile,
         "ntime_per_file": plan.ntime_per_file,
         "seconds": round(plan.seconds, 3),
-        "bytes": plan.bytes,
+        "bytes_planned": plan.bytes,
     }
