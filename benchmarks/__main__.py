@@ -5,7 +5,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import backlog, followers, growth, hops, postgres, replay, slots, transports
+from benchmarks import backlog, decisions, followers, growth, hops, postgres, replay, slots, transports
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
         ("A VOEvent's way from its author, and through two Comets", transports.voevents),
         ("A gravitational wave's way from Kafka", transports.waves),
         ("A backlog in Kafka, by the GCN receiver into the relay's log", backlog.measure),
+        ("Decisions by fifty rules, beside reading the messages alone", decisions.measure),
         ("A policy replayed over the log, beside reading the messages alone", replay.measure),
     ):
         print(f"\n{title}", flush=True)

@@ -96,4 +96,4 @@ class Entry(BaseModel):
     deadline: Utc | None
     priority: int = 0  # the greater goes first
     margin_s: Finite | None = None  # how long before its deadline it was asked
-    approved_by: str | None = None  # who let it through, where a person was asked
+    approved_by: str | None = None  # the person, where one had to

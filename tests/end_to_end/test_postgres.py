@@ -2,10 +2,13 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import create_engine, text
 
+from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_voevent
 from support import RunningRelay, until
 
 pytestmark = pytest.mark.end_to_end
@@ -38,6 +41,11 @@ def relay(tmp_path, url):
     finally:
         running.stop()
         engine.dispose()
+
+
+def retraction(burst):
+    """Of a burst's notice, by the same transport."""
+    return json.dumps(json.loads(chime_notice(burst)) | {"alert_type": "retraction"}).encode()
 
 
 def write(relay, writer):
@@ -120,6 +128,32 @@ def test_an_alert_sent_to_every_worker_at_once_is_one_alert(relay):
     assert len({answer["event_id"] for answer in answers}) == 1
     with relay.client() as client:
         assert len(client.get("/events").raise_for_status().json()["events"]) == 1
+
+
+def test_two_alerts_of_one_event_at_one_instant_lead_to_what_they_would_one_after_the_other(relay):
+    """By both transports, an update and a retraction among them, each sent to whichever worker takes it."""
+    now = datetime.now(UTC) - timedelta(seconds=1)
+    bursts = [Burst(f"77{n}", now, 120.0 + n, 70.0, 500.0, 0.99) for n in range(24)]
+    kept = [(chime_voevent(burst), chime_notice(burst)) for burst in bursts[:16]]
+    retracted = [(chime_notice(one), retraction(one)) for one in bursts[16:]]
+    messages = [raw for pair in kept + retracted for raw in pair]
+
+    def send(raw):
+        with relay.client() as client:
+            return client.post("/alerts", content=raw).raise_for_status().json()["event_id"]
+
+    with ThreadPoolExecutor(16) as pool:
+        names = list(pool.map(send, messages))
+    with relay.client() as client:
+        events = {name: client.get(f"/events/{quote(name)}").raise_for_status().json() for name in names}
+    asked = {
+        name: sorted((one["command"], one["state"]) for one in event["commands"])
+        for name, event in events.items()
+    }
+    once = [("CHIME FRB", "queued"), ("powerbeam", "queued")]
+    assert [asked[name] for name in names[:32]] == [once] * 32
+    for name in names[32:]:
+        assert {state for _, state in asked[name]} <= {"cancelled"}
 
 
 def test_while_the_database_is_away_the_relay_says_so_and_afterwards_goes_on(tmp_path, postgres_server):

@@ -32,7 +32,7 @@ def log(bench, *logged):
 def found(bench, seconds=10, speakers=None, own="own", moment=THEN):
     which = {"but": own, "speakers": speakers}
     alerts = [one.alert for one in bench.read(lambda c: near(c, [moment], seconds, **which))]
-    assert bench.read(lambda c: is_any_near(c, moment, seconds, **which)) == bool(alerts)
+    assert bench.read(lambda c: is_any_near(c, [moment], seconds, **which)) == bool(alerts)
     return alerts
 
 

@@ -25,6 +25,8 @@ class Lease:
         self._lease_s = lease_s
         self._token: int | str | None = None
         self._until = 0.0
+        self.lost = ""  # why it is another's by now
+        self.retracted_by: str | None = None  # the alert that has taken the command's event back
 
     @property
     def token(self) -> int | str:
@@ -36,13 +38,14 @@ class Lease:
         """Claim the command, or renew the claim. Raises Away, and Refused where it is not ours."""
         # Counted from before the question: the relay counts from later. Clocks need not agree.
         asked = time.monotonic()
-        self._token = self._relay.claim(self._command, self._client, self._lease_s, self._token).token
+        claim = self._relay.claim(self._command, self._client, self._lease_s, self._token)
+        self._token, self.retracted_by = claim.token, claim.retracted_by
         self._until = asked + self._lease_s
 
     def check(self) -> None:
         """Raises Lost unless there is time left to act in."""
-        if self._until - time.monotonic() < self._lease_s / 3:
-            raise Lost("the lease is about to run out")
+        if self.lost or self._until - time.monotonic() < self._lease_s / 3:
+            raise Lost(self.lost or "the lease is about to run out")
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -56,10 +59,14 @@ class Lease:
                 except Away as away:
                     log.warning("command %d: its lease could not be renewed: %s", self._command, away)
                 except Refused as refused:
+                    if refused.about_the_key:  # which an operator mends while we go on
+                        log.error("command %d: its lease could not be renewed: %s", self._command, refused)
+                        continue
+                    self.lost = str(refused)
                     log.warning("command %d: its lease is lost: %s", self._command, refused)
                     return
 
-        threading.Thread(target=renew, name="lease", daemon=True).start()
+        threading.Thread(target=renew, name=f"lease of {self._command}", daemon=True).start()
         try:
             yield
         finally:

@@ -82,6 +82,7 @@ class Claim(_Answer):
 
     token: int | str
     expires: Utc
+    retracted_by: str | None = None  # the alert that has taken the command's event back
 
 
 class FeedEntry(_Answer):

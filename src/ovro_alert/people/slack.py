@@ -25,7 +25,7 @@ SET_ASIDE = "setaside"  # the thread of what could not be read: it belongs to no
 # Kinds of the feed that are not a command's life, and those that say of themselves what they are about.
 OF_SOURCES = frozenset({"deaf", "hears"})
 OF_POLICY = frozenset({"policy", "fails"})
-NOT_STEPS = frozenset({"logged", "decided", "setaside"}) | OF_SOURCES | OF_POLICY
+NOT_STEPS = frozenset({"logged", "decided", "setaside", "progress"}) | OF_SOURCES | OF_POLICY
 TITLES = frozenset({"logged"}) | OF_SOURCES | OF_POLICY
 MRKDWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 

@@ -94,6 +94,8 @@ class Told:
     alert: Alert
     number: int
     event: Event
+    speaks: frozenset[str]  # of those that rules ask for, who it is
+    asking: frozenset[str]  # the rules that may ask for others on it
 
     @property
     def event_id(self) -> str:
@@ -103,16 +105,18 @@ class Told:
 class Times:
     """Alerts by when what they tell of happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, speakers: Collection[str]) -> None:
+        self._speakers = speakers  # that rules ask for
         self._told: list[tuple[datetime, int, Told]] = []
 
-    def add(self, alert: Alert, event: Event) -> None:
+    def add(self, alert: Alert, event: Event, asking: frozenset[str]) -> None:
         """Adds an alert, if it says when; a retraction says nothing of its own of what it is about."""
         if alert.event_time is None:
             return
         event.moments.append(alert.event_time)
         if alert.alert_type is not AlertType.RETRACTION:
-            told = Told(alert, len(self._told), event)
+            who = frozenset(name for name in self._speakers if speaks(name, alert))
+            told = Told(alert, len(self._told), event, who, asking)
             insort(self._told, (alert.event_time, told.number, told))
 
     def near(
@@ -123,16 +127,19 @@ class Times:
         but: Event | None = None,
         speakers: Collection[str] | None = None,
     ) -> list[Told]:
-        """As `store.near` has it: of events that were not retracted, the newest first."""
+        """As `store.near` has it: of events that were not retracted, the newest first.
+
+        `speakers` are some of those that rules ask for.
+        """
         span = timedelta(seconds=seconds)
         begin = bisect_left(self._told, min(moments) - span, key=lambda one: one[0])
         end = bisect_right(self._told, max(moments) + span, key=lambda one: one[0])
         found = [
             told
             for _, _, told in self._told[begin:end]
-            if told.event.whole() is not but
-            and told.event.whole().retracted_by is None
-            and (speakers is None or any(speaks(name, told.alert) for name in speakers))
+            if (speakers is None or not told.speaks.isdisjoint(speakers))
+            and (event := told.event.whole()) is not but
+            and event.retracted_by is None
         ]
         return sorted(found, key=attrgetter("number"), reverse=True)[:MOST]
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import rule_engine
@@ -45,6 +46,8 @@ NAME = re.compile(rf'{STRING}|(?<![\w.])([a-z_]\w*(?:&?\.\w+|&?\["\w+"\])*)')
 # The types of values that go into a command. UNDEFINED: only the alert will tell.
 IN_JSON = frozenset({"STRING", "FLOAT", "BOOLEAN", "DATETIME", "ARRAY", "MAPPING", "UNDEFINED"})
 WORDS = frozenset({"true", "false", "null", "now", "and", "or", "not", "in"})
+# What an alert says of itself, whenever and beside whatever else it is asked.
+OF_ALERT = (frozenset(Alert.model_fields) | WORDS) - {"now"}
 
 
 class ExpressionError(ValueError):
@@ -91,34 +94,43 @@ def _type(name: str, annotation: Any) -> Any:
 
 def _resolve(scope: Scope, name: str) -> Any:
     if name in FUNCTIONS:
-        return FUNCTIONS[name][0](scope)
+        if name not in scope.known:  # one that several rules call with the same is asked once
+            scope.known[name] = cache(FUNCTIONS[name][0](scope))
+        return scope.known[name]
     if name == "now":
         return scope.now
     value = getattr(scope.alert, name)
     return value.value if isinstance(value, Enum) else value  # which rule-engine takes for no text's equal
 
 
-CONTEXT = rule_engine.Context(
-    type_resolver=rule_engine.type_resolver_from_dict(
-        _types(Alert)
-        | {"now": DataType.DATETIME}
-        | {
-            name: DataType.FUNCTION(
-                name,
-                return_type=result,
-                argument_types=arguments,
-                minimum_arguments=event_functions.LEAST_ARGUMENTS.get(name, len(arguments)),
-            )
-            for name, (_, result, arguments) in FUNCTIONS.items()
-        }
-    ),
-    resolver=_resolve,
-    default_timezone="utc",
+NAMES = _types(Alert) | {"now": DataType.DATETIME}
+
+
+def _context(functions: dict[str, Any]) -> rule_engine.Context:
+    """What expressions are parsed with: the names, and functions of these types."""
+    types = rule_engine.type_resolver_from_dict(NAMES | functions)
+    return rule_engine.Context(type_resolver=types, resolver=_resolve, default_timezone="utc")
+
+
+CHECKED = _context(
+    {
+        name: DataType.FUNCTION(
+            name,
+            return_type=result,
+            argument_types=arguments,
+            minimum_arguments=event_functions.LEAST_ARGUMENTS.get(name, len(arguments)),
+        )
+        for name, (_, result, arguments) in FUNCTIONS.items()
+    }
 )
+# Types that were checked at loading are not again at every call, which takes longer than most of them.
+TRUSTED = _context(dict.fromkeys(FUNCTIONS, DataType.UNDEFINED))
 
 
 def _plain(value: Any) -> Any:
     """A value of the language as JSON has it: numbers float, moments ISO 8601 UTC."""
+    if value is True or value is False:  # as conditions are
+        return value
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):
@@ -143,8 +155,7 @@ class Expression:
             raise ExpressionError("an empty expression")
         if "$" in re.sub(STRING, "", self.text):
             raise ExpressionError(f"{self.text}: names with $ are of another clock: the moment is `now`")
-        self._rule = self._compile(self.text)
-        found = self._rule.statement.expression.result_type
+        found = self._compile(self.text, CHECKED).statement.expression.result_type
         if found != wanted if wanted else found.name not in IN_JSON:
             wants = wanted.name.lower() if wanted else "what JSON has"
             raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wants} is wanted")
@@ -154,14 +165,18 @@ class Expression:
             self.asks = frozenset(event_functions.asked(self.text))
         except ValueError as error:
             raise ExpressionError(f"{self.text}: {error}") from error
+        self._rule = self._compile(self.text, TRUSTED)
+        self.is_lasting = self.uses <= OF_ALERT  # the same of an alert whenever it is asked
         names = [word for word in words if word not in WORDS]
         names = [name for name in names if name not in FUNCTIONS] + event_functions.calls(self.text)
-        self._names = [(name, rule) for name in names if (rule := self._compiled_alone(name))]
+        self._told = f"{self.text} with values"
+        alone = ((name.replace("&", ""), f"{name} =", self._compiled_alone(name)) for name in names)
+        self._names = [(name, key, rule) for name, key, rule in alone if rule]
 
     @staticmethod
-    def _compile(text: str) -> rule_engine.Rule:
+    def _compile(text: str, context: rule_engine.Context) -> rule_engine.Rule:
         try:
-            return rule_engine.Rule(text, context=CONTEXT)
+            return rule_engine.Rule(text, context=context)
         except RuleSyntaxError as error:
             at = f" at {error.token.value!r}" if error.token else " at its end"
             raise ExpressionError(f"{text}: syntax error{at}") from error
@@ -174,7 +189,7 @@ class Expression:
     def _compiled_alone(cls, name: str) -> rule_engine.Rule | None:
         """A name by itself; None of one that only a part of the expression knows: `x` in [x for x in …]."""
         try:
-            return cls._compile(name)
+            return cls._compile(name, TRUSTED)
         except ExpressionError:
             return None
 
@@ -211,19 +226,20 @@ class Expression:
 
     def with_values(self, scope: Scope) -> str:
         """The text with what its names stand for: `frb.dm >= 100 (frb.dm = 349.2)`."""
-        values = [f"{name} = {shown(value)}" for name, value in self.named(scope)]
-        return f"{self.text} ({', '.join(values)})" if values else self.text
+        if self._told not in scope.known:
+            values = [f"{name} = {shown(value)}" for name, value in self.named(scope)]
+            scope.known[self._told] = f"{self.text} ({', '.join(values)})" if values else self.text
+        return str(scope.known[self._told])
 
     def named(self, scope: Scope) -> Iterator[tuple[str, Any]]:
         """Each name in the expression, and its value in this alert; None where it is left out."""
-        for name, rule in self._names:
-            key = f"{name} ="
+        for name, key, rule in self._names:
             if key not in scope.known:
                 try:
                     scope.known[key] = _plain(rule.evaluate(scope))
                 except EngineError:
                     scope.known[key] = None
-            yield name.replace("&", ""), scope.known[key]
+            yield name, scope.known[key]
 
 
 def _said(error: Exception) -> str:

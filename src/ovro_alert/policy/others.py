@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Protocol
 
-from ovro_alert.alert import Alert, Role
+from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.policy.event_functions import speaks
-from ovro_alert.policy.functions import Other
-from ovro_alert.policy.rules import Policy
+from ovro_alert.policy.functions import Other, Scope, World
+from ovro_alert.policy.language import NO_VALUE, Expression
+from ovro_alert.policy.rules import Policy, Rule
 
 
 class Told(Protocol):
@@ -22,15 +23,46 @@ class Told(Protocol):
     def event_id(self) -> str: ...
 
 
-def is_asked_for(policy: Policy, alert: Alert) -> bool:
-    """Whether rules ask for events of who sent an alert."""
-    return any(speaks(name, alert) for name in policy.asks_for)
+def quiet(policy: Policy, alert: Alert) -> frozenset[str] | None:
+    """Sources on whose alerts no rule asks for events of who sent an alert; None where none ever does."""
+    asked = [policy.quiet[name] for name in policy.asks_for if speaks(name, alert)]
+    return frozenset.intersection(*asked) if asked else None
+
+
+def asks_on(policy: Policy, alert: Alert, now: datetime, world: World) -> frozenset[str]:
+    """Whose events rules may ask for on an alert."""
+    scope = Scope(alert, now, world)
+    rules = (rule for rule in policy.rules if rule.asks and may_ask(rule, scope))
+    return frozenset(asked.speaker for rule in rules for asked in rule.asks)
 
 
 def asking_for(policy: Policy, alert: Alert) -> Policy:
     """The rules that ask for events of who sent an alert: only what they say may change with it."""
     asking = (rule for rule in policy.rules if any(speaks(asked.speaker, alert) for asked in rule.asks))
     return replace(policy, rules=tuple(asking))
+
+
+def may_ask(rule: Rule, scope: Scope) -> bool:
+    """Whether a rule comes to ask for other events on an alert.
+
+    It does not, whenever it is asked, where a condition before does not hold that goes by the alert alone;
+    and never on a retraction, of which no rule is asked.
+    """
+    if scope.alert.alert_type is AlertType.RETRACTION:
+        return False
+    for condition in rule.when:
+        if condition.asks:
+            return True
+        if condition.is_lasting and not _holds(condition, scope):
+            return False
+    return bool(rule.asks)
+
+
+def _holds(condition: Expression, scope: Scope) -> bool:
+    try:
+        return bool(condition.value(scope))
+    except NO_VALUE:
+        return False
 
 
 def are_near(one: Alert, other: Alert, seconds: float) -> bool:

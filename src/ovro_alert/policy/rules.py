@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from importlib import resources
@@ -14,10 +15,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rule_engine import DataType
 
+from ovro_alert.alert import Alert, AlertType, Role
 from ovro_alert.policy.event_functions import Asked
+from ovro_alert.policy.functions import Scope
 from ovro_alert.policy.language import Expression, ExpressionError
 
 DEFAULT = "policy.toml"
+SOURCES = ("chime", "dsa", "ligo", "gcn", "flarescope")  # the known; of another it is not assumed to be quiet
+ANY_TIME = datetime.min.replace(tzinfo=UTC)
 LONGEST_COOLDOWN_S = 86400.0  # what rules have used of their limits is counted over a day
 
 
@@ -97,6 +102,13 @@ class Rule:
         deadlines = (then.deadline for then in self.then)
         return (*self.when, *self.unless, *deadlines, *args)
 
+    def may_act_on(self, source: str) -> bool:
+        """Whether those of its conditions hold that go by who speaks and nothing else."""
+        said = Alert(
+            alert_id="?", event_id="?", source=source, role=Role.OBSERVATION, alert_type=AlertType.INITIAL
+        )
+        return all(one.value(Scope(said, ANY_TIME)) for one in self.when if one.uses == {"source"})
+
     @cached_property
     def asks(self) -> frozenset[Asked]:
         """What its expressions ask of other events."""
@@ -126,6 +138,18 @@ class Policy:
     def asks_for(self) -> frozenset[str]:
         """Whose other events its rules ask for; none where nobody has to look for any."""
         return frozenset(asked.speaker for rule in self.rules for asked in rule.asks)
+
+    @cached_property
+    def quiet(self) -> dict[str, frozenset[str]]:
+        """By whom its rules ask for, the sources on whose alerts they surely do not."""
+        asking = {
+            name: [rule for rule in self.rules if any(name == asked.speaker for asked in rule.asks)]
+            for name in self.asks_for
+        }
+        return {
+            name: frozenset(one for one in SOURCES if not any(rule.may_act_on(one) for rule in rules))
+            for name, rules in asking.items()
+        }
 
     @cached_property
     def within_s(self) -> float:

@@ -35,6 +35,7 @@ class ClaimBody(BaseModel):
 class ClaimAnswer(BaseModel):
     token: int
     expires: Utc
+    retracted_by: str | None = None
 
 
 class ReportBody(BaseModel):
@@ -88,7 +89,9 @@ async def claim(
 async def report(
     command_id: CommandId, request: Request, body: Annotated[ReportBody, Depends(json_body(ReportBody))]
 ) -> Any:
-    """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless."""
+    """Writes down how a claimed command goes: running, done, failed or refused. To repeat it is harmless.
+
+    What runs may be reported again with another `detail`: how far it is."""
     return await _do(
         request,
         Verb.CLAIM,

@@ -85,10 +85,11 @@ class Intake:
         An alert that is known changes nothing. Those that are of events apart, and alone at their time where
         rules ask for others, which is nearly always all, are looked up and written together.
         """
+        found = others.interests(self.policy, self.world, tx.now, [one.alert for one in incoming])
         taken: list[Taken] = []
         while len(taken) < len(incoming):
-            left = incoming[len(taken) :]
-            taken += self._take_apart(tx, left[: others.apart(tx, self.policy, [one.alert for one in left])])
+            apart = others.apart(tx, self.policy, found[len(taken) :])
+            taken += self._take_apart(tx, incoming[len(taken) :][:apart])
         return taken
 
     def _take_apart(self, tx: Transaction, incoming: Sequence[Incoming]) -> list[Taken]:
@@ -118,7 +119,7 @@ class Intake:
         used = Used(tx.connection, policy, tx.now)
         for case in cases:
             if len(cases) == 1:  # several are alone, each at its time
-                seen = others.seen_by(tx, policy, case.found.event_id, case.alert)
+                seen = others.seen_by(tx, policy, world, case.found.event_id, case.alert)
                 world = replace(world, others=seen)
             history = used.history(pasts.get(case.found.event_id, events.Past()))
             case.decisions = decide(policy, case.alert, history, tx.now, world)

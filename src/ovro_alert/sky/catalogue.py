@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ovro_alert.sky.visibility import separation, unit
+from ovro_alert.sky.visibility import unit
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,9 @@ class Catalogue:
         self.sources = tuple(sources)
         self._at = np.array([unit(one.ra, one.dec) for one in self.sources]).reshape(-1, 3)
         self._dm = np.array([math.nan if one.dm is None else one.dm for one in self.sources])
-
-    @cached_property
-    def repeaters(self) -> "Catalogue":
-        """Those of them that are known to repeat."""
-        return Catalogue([one for one in self.sources if one.repeats])
+        repeaters = [one for one in self.sources if one.repeats]
+        # Those of them that are known to repeat.
+        self.repeaters = self if len(repeaters) == len(self.sources) else Catalogue(repeaters)
 
     def nearest(
         self, ra: float, dec: float, radius_deg: float, dm: float | None, dm_range: float
@@ -54,17 +54,19 @@ class Catalogue:
         """
         there = unit(ra, dec)
         near = np.flatnonzero(self._at @ there >= math.cos(math.radians(min(radius_deg, 180))))
-        best: tuple[float, Match] | None = None
-        for n in near:
-            apart = separation(self._at[n], there)
-            difference = None if dm is None or math.isnan(self._dm[n]) else dm - float(self._dm[n])
-            if difference is not None and abs(difference) > dm_range:
-                continue
-            far = math.hypot(_share(apart, radius_deg), _share(difference or 0.0, dm_range))
-            if best is None or far < best[0]:
-                best = far, Match(self.sources[n], apart, difference)
-        return best and best[1]
+        difference = (math.nan if dm is None else dm) - self._dm[near]
+        fits = ~(np.abs(difference) > dm_range)
+        near, difference = near[fits], difference[fits]
+        if not len(near):
+            return None
+        apart = np.linalg.norm(self._at[near] - there, axis=1)  # chords, right for the smallest angles, too
+        apart = np.degrees(2 * np.arcsin(np.minimum(apart / 2, 1)))
+        far = np.hypot(_share(apart, radius_deg), _share(np.nan_to_num(difference), dm_range))
+        best = int(np.argmin(far))
+        apart_in_dm = float(difference[best])
+        is_known = not math.isnan(apart_in_dm)
+        return Match(self.sources[near[best]], float(apart[best]), apart_in_dm if is_known else None)
 
 
-def _share(distance: float, limit: float) -> float:
-    return distance / limit if limit else 0.0
+def _share(distance: Floats, limit: float) -> Floats:
+    return distance / limit if limit else np.zeros_like(distance)

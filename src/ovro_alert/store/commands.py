@@ -14,7 +14,7 @@ from sqlalchemy import Connection, RowMapping, bindparam, or_, select, update
 
 from ovro_alert.command import REPORTABLE, Entry, State, is_over, may_step
 from ovro_alert.store import entries as slot_log
-from ovro_alert.store import feed, numbers
+from ovro_alert.store import events, feed, numbers
 from ovro_alert.store.feed import Happened
 from ovro_alert.store.log import Transaction
 from ovro_alert.store.schema import entries
@@ -42,6 +42,7 @@ class Refused(Exception):
 class Claim:
     token: int
     expires: datetime
+    retracted_by: str | None = None  # the alert that has taken its event back, also while it runs
 
 
 def _refusal_is_an_answer(verb: Callable[P, T]) -> Callable[P, T | Refused]:
@@ -77,13 +78,13 @@ def claim(tx: Transaction, command_id: int, client: str, lease: timedelta, token
         if not held or token != row["token"]:
             raise Refused(f"it is {state}: token {token} holds no claim on it", state)
         _change(tx, row, lease_until=tx.now + lease)
-        return Claim(token, tx.now + lease)
+        return Claim(token, tx.now + lease, _retracted_by(tx, row))
     if held:
         raise Refused(f"{row['client']} has claimed it until {row['lease_until']:%H:%M:%S} UTC", state)
     # What was running may have been carried out, and stays so in whosever hands.
     to = State.RUNNING if state is State.RUNNING else State.CLAIMED
     _may(state, to)
-    new = Claim(numbers.next_number(tx, numbers.TOKENS), tx.now + lease)
+    new = Claim(numbers.next_number(tx, numbers.TOKENS), tx.now + lease, _retracted_by(tx, row))
     _step(tx, row, to, client=client, token=new.token, lease_until=new.expires, claimed_at=tx.now)
     _tell(tx, row, Happened.CLAIMED, client=client, expires=new.expires.isoformat())
     return new
@@ -93,7 +94,7 @@ def claim(tx: Transaction, command_id: int, client: str, lease: timedelta, token
 def report(tx: Transaction, command_id: int, token: int, state: State, detail: Any) -> Entry:
     """Writes down what a client says of its claim; the same report again changes nothing.
 
-    Raises Unknown.
+    Of what runs another word is how far it is. Raises Unknown.
     """
     row, before = _now(tx, command_id)
     if state not in REPORTABLE:
@@ -101,6 +102,9 @@ def report(tx: Transaction, command_id: int, token: int, state: State, detail: A
     if token != row["token"]:
         raise Refused(f"it is {before}: token {token} is not that of the newest claim", before)
     if before == state:
+        if before is State.RUNNING and detail != row["detail"]:
+            row = _change(tx, row, detail=detail)
+            _tell(tx, row, Happened.PROGRESS, state=state, detail=detail)
         return slot_log.to_entry(row)
     moment = "over_at" if is_over(state) else "running_at"
     row = _step(tx, row, state, detail=detail, **{moment: tx.now})
@@ -181,6 +185,10 @@ def _age(tx: Transaction, row: Row) -> Row:
         row = _step(tx, row, State.EXPIRED, over_at=tx.now, detail={"message": reason})
         _tell(tx, row, Happened.EXPIRED, reason=reason)
     return row
+
+
+def _retracted_by(tx: Transaction, row: Row) -> str | None:
+    return None if row["event_id"] is None else events.retracted_by(tx.connection, row["event_id"])
 
 
 def _may(before: State, after: State) -> None:

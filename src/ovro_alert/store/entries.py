@@ -83,6 +83,7 @@ def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
             deadline=one.deadline,
             priority=one.priority,
             margin_s=one.margin_s,
+            approved_by=None,
         )
         for number, one in zip(numbers.next_numbers(tx, numbers.ENTRIES, len(new)), new, strict=True)
     ]

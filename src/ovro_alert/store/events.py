@@ -117,8 +117,14 @@ def note(tx: Transaction, alerts: Sequence[tuple[Found, Alert, str]]) -> None:
         tx.connection.execute(ADD_NAMES, sorted(names, key=itemgetter("name")))
 
 
+def retracted_by(connection: Connection, event_id: str) -> str | None:
+    """The alert that has taken an event back."""
+    found: str | None = connection.scalar(RETRACTED_BY, {"which": event_id})
+    return found
+
+
 def _merge(tx: Transaction, event_id: str, into: str) -> None:
-    if by := tx.connection.scalar(RETRACTED_BY, {"which": event_id}):
+    if by := retracted_by(tx.connection, event_id):
         tx.connection.execute(NOTE, {"which": into, "retracted_by": by})
     for table in (event_names, alerts, entries, feed):
         tx.connection.execute(update(table).where(table.c.event_id == event_id).values(event_id=into))

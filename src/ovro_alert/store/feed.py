@@ -23,6 +23,7 @@ class Happened(StrEnum):
     QUEUED = "queued"
     CLAIMED = "claimed"
     REPORTED = "reported"
+    PROGRESS = "progress"  # how far a command is that runs
     CANCELLED = "cancelled"
     EXPIRED = "expired"
     LAPSED = "lapsed"  # a claim whose lease ran out: the command is queued again

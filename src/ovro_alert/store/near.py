@@ -54,26 +54,37 @@ def near(
     *,
     but: str = "",
     speakers: Collection[str] | None = None,
+    without: Collection[str] = (),
 ) -> list[Near]:
     """The alerts within so many s of moments, the newest first, `but` those of one event.
 
-    Of `speakers` only, where they are named: sources, or missions as the names of their events begin.
+    Of `speakers` only, where they are named: sources, or missions as the names of their events begin. And
+    `without` those of some sources.
     """
     found = []
-    for event_id, body in connection.execute(_of(NEAR, speakers), _which(moments, seconds, but)):
+    for event_id, body in connection.execute(_of(NEAR, speakers, without), _which(moments, seconds, but)):
         with suppress(ValidationError):  # of another version, which had other words
             found.append(Near(Alert.model_validate(body), event_id))
     return found
 
 
 def is_any_near(
-    connection: Connection, moment: datetime, seconds: float, *, but: str, speakers: Collection[str] | None
+    connection: Connection,
+    moments: Sequence[datetime],
+    seconds: float,
+    *,
+    but: str = "",
+    speakers: Collection[str] | None = None,
+    without: Collection[str] = (),
 ) -> bool:
     """Whether `near` would find any."""
-    return connection.execute(_of(ANY, speakers), _which([moment], seconds, but)).first() is not None
+    query = _of(ANY, speakers, without)
+    return connection.execute(query, _which(moments, seconds, but)).first() is not None
 
 
-def _of(query: Select[Any], speakers: Collection[str] | None) -> Select[Any]:
+def _of(query: Select[Any], speakers: Collection[str] | None, without: Collection[str]) -> Select[Any]:
+    if without:
+        query = query.where(alerts.c.source.not_in(sorted(without)))
     if speakers is None:
         return query
     begins = (alerts.c.event_id.startswith(f"{name}-", autoescape=True) for name in sorted(speakers))
