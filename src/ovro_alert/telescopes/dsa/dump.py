@@ -11,7 +11,7 @@ reaches.
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from string import ascii_lowercase
 from typing import Any
 
@@ -19,12 +19,12 @@ from ovro_alert.acting import Outcome, Plan, Trace, Word, refused
 from ovro_alert.command import Entry, State, from_mjd, to_mjd
 from ovro_alert.telescopes.dsa.arguments import DumpArguments, spelled
 from ovro_alert.telescopes.dsa.marks import Clock, Mark, Marks
-from ovro_alert.telescopes.dsa.monitor import SEQUENCE, Monitor
+from ovro_alert.telescopes.dsa.monitor import SEQUENCE_S, Monitor
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 
 COMMAND = "/cmd/corr/0"
 ANNOUNCEMENT = "/mon/corr/1/trigger"
-SPECTRUM = 2 * SEQUENCE
+SPECTRUM_S = 2 * SEQUENCE_S
 # A dump is to begin half a second before its burst: so many spectra [dsa110/dsa110-T2, cluster_heimdall.py].
 BEFORE = 1907 * 4
 NAME = re.compile(r"[0-9]{6}[a-z]{4}")
@@ -106,10 +106,10 @@ class Dumps:
         if specnum is None:
             if args.mjds is None:
                 return refused("args.specnum: missing, and so is args.mjds to reckon it from")
-            specnum = round((args.mjds - origin) / SPECTRUM) - BEFORE
+            specnum = round((args.mjds - origin).total_seconds() / SPECTRUM_S) - BEFORE
         if specnum <= 0:
             return refused(f"args.{field}: before {origin:%Y-%m-%dT%H:%M:%SZ}, when the first spectrum was")
-        age = (now - origin).total_seconds() - specnum * SPECTRUM.total_seconds()
+        age = (now - origin).total_seconds() - specnum * SPECTRUM_S
         if age > self._settings.ring_s:
             keeps = f"the correlator keeps {self._settings.ring_s:.0f} s"
             return refused(f"too late: args.{field} is of {age:.0f} s ago, and {keeps}")
@@ -117,7 +117,7 @@ class Dumps:
             why = "until then the correlator would take no other trigger"
             return refused(f"args.{field}: is {-age:.0f} s ahead, and {why}")
         message = f"dump {ours} from spectrum {specnum} on, of {age:.1f} s ago"
-        about = _about(args, origin + specnum * SPECTRUM)
+        about = _about(args, now - timedelta(seconds=age))
         return Plan({"message": message, "name": ours, "specnum": specnum}, Dump(specnum, ours, about))
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
@@ -134,7 +134,7 @@ class Dumps:
         """
         mark = self._marks.find(entry)
         before = mark.dumps if mark else {}
-        told: list[int] = []
+        told: list[int] | None = None
         while True:
             now = self._monitor.dumps() if before else {}
             written = [node for node, count in before.items() if now.get(node, count) > count]
@@ -146,7 +146,7 @@ class Dumps:
                 told = written
                 word.say({"message": f"dump {trace.name}: {seen}"})
             word.wait(self._settings.look_s)
-        detail: dict[str, Any] = {"name": trace.name, "submitted": trace.at.isoformat()}
+        detail: dict[str, Any] = {"name": trace.name}
         if word.retracted_by:
             detail["retracted_by"] = word.retracted_by
             seen += f"; {word.retracted_by} has taken its event back, and a trigger cannot be"

@@ -24,7 +24,7 @@ CORRELATOR = "/mon/corr/"
 ARMED = "/mon/snap/1/armed_mjd"
 STARTED = "/mon/snap/1/utc_start"
 NEVER_ARMED = 55000.0  # what armed_mjd is until it is one [dsa110/SNAP_control]
-SEQUENCE = timedelta(microseconds=32.768)  # `utc_start` counts in it, a spectrum is two
+SEQUENCE_S = 32.768e-6  # `utc_start` counts in it, a spectrum is two
 DRIVES = {
     0: "halted",
     1: "moving",
@@ -158,7 +158,7 @@ class Monitor:
         if armed.armed_mjd == NEVER_ARMED:
             return None
         try:
-            return to_moment(armed.armed_mjd) + started.utc_start * SEQUENCE
+            return to_moment(armed.armed_mjd) + timedelta(seconds=started.utc_start * SEQUENCE_S)
         except (ValueError, OverflowError):
             return None
 

@@ -1,8 +1,9 @@
 """A twin of DSA-110 on an etcd: antennas that move and say where they are, a correlator that dumps voltages.
 
-It takes commands strictly by their format, knows nothing of how ours are written, does what the array does with
-those that make no sense, which is nothing, and keeps an account of everything that it was told. Source of the
-facts: dsa110/dsa110-hwmc, hwmc/dsa_labjack.py and its Lua; dsa110/dsa110-xengine, corr.py and dsaX_trigger.c.
+It takes commands strictly by their format and knows nothing of how ours are written. With those that make no
+sense it does what the array does, which is nothing; and it keeps an account of everything that it was told.
+Source of the facts: dsa110/dsa110-hwmc, hwmc/dsa_labjack.py and its Lua; dsa110/dsa110-xengine, corr.py and
+dsaX_trigger.c.
 """
 
 import json
@@ -28,7 +29,7 @@ START_SEQUENCE = 10000
 SPECTRUM_S = 65.536e-6
 RING_S = 160 * 2048 * SPECTRUM_S  # a trigger is met when its spectrum is so old
 WAIT_S = 0.25  # for the next command, in a loop
-TRIGGER = re.compile(r"(\d{1,19})-([A-Za-z0-9_]+)-")
+TRIGGER = re.compile(r"([0-9]{1,19})-([A-Za-z0-9_]+)-")
 
 
 @dataclass
@@ -136,25 +137,21 @@ class DsaTwin:
                 raise ValueError("is no object of cmd and val")
             take = self._take_move if match[1] == "ant" else self._take_trigger
             take(int(match[2]), command, record)
-        except (ValueError, RecursionError) as error:
+        except (ValueError, OverflowError, RecursionError) as error:
             record |= {"did": "nothing", "why": str(error)}
 
     def _take_move(self, number: int, command: dict[str, Any], record: dict[str, Any]) -> None:
-        elevation = command["val"]
         if command["cmd"] != "move":
             raise ValueError(f"the word {command['cmd']!r} is not known")
-        if (
-            isinstance(elevation, bool)
-            or not isinstance(elevation, int | float)
-            or not math.isfinite(elevation)
-        ):
+        if type(command["val"]) not in (int, float) or not math.isfinite(command["val"]):
             raise ValueError("val is no elevation")
+        elevation = float(command["val"])
         if number and number not in self._antennas:
             raise ValueError("there is no such antenna")
         for each in [number] if number else self._antennas:
-            self._antennas[each].commanded = float(elevation)
+            self._antennas[each].commanded = elevation
             self._antennas[each].state = MOVING
-        record |= {"did": "moved", "elevation": float(elevation)}
+        record |= {"did": "moved", "elevation": elevation}
 
     def _take_trigger(self, number: int, command: dict[str, Any], record: dict[str, Any]) -> None:
         match = TRIGGER.fullmatch(command["val"]) if isinstance(command["val"], str) else None
@@ -183,10 +180,7 @@ class DsaTwin:
                 antenna.elevation, antenna.state = NORTH_DEG, AT_NORTH
             elif antenna.elevation <= SOUTH_DEG:
                 antenna.elevation, antenna.state = SOUTH_DEG, AT_SOUTH
-            elif (
-                abs(antenna.commanded - antenna.elevation) < NEAR_DEG
-                and number not in self.misbehaviour.unsettled
-            ):
+            elif abs(left) - step < NEAR_DEG and number not in self.misbehaviour.unsettled:
                 antenna.state = SETTLED
 
     def _dump(self, now: datetime) -> None:
