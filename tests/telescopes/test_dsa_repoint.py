@@ -116,6 +116,15 @@ def test_some_that_are_stuck_hold_nobody_up_and_more_are_named() -> None:
     assert len(outcome.detail["stuck"]) == 8
 
 
+def test_nine_in_ten_are_not_more_than_nine_in_ten() -> None:
+    array = Array(antennas=tuple(range(1, 11)))
+    array.twin.misbehaviour.stuck = {1}
+    assert array.carry_through(repoint()).state is State.FAILED
+    array.twin.misbehaviour.stuck = set()
+    array.pass_by(30)
+    assert array.carry_through(repoint()).state is State.DONE
+
+
 def test_those_that_fall_silent_while_it_moves_are_not_settled() -> None:
     array = Array(stuck_s=200)
     trace = array.begin(repoint())

@@ -113,9 +113,9 @@ def test_a_trigger_that_comes_after_the_alert_ends_the_wait() -> None:
 
 def test_a_folder_is_searched_the_likeliest_first_and_what_is_bad_is_counted(tmp_path: Path) -> None:
     array = Array(folder=tmp_path)
+    seen(array, "260301aaae", dm=DM)
     seen(array, "260301aaac", dm=DM + 3)
     seen(array, "260301aaad", dm=DM + 0.1, ra=RA + 0.5)
-    seen(array, "260301aaae", dm=DM)
     seen(array, "260301aaaf_inj3")
     seen(array, "260301aaag", injected=True)
     seen(array, "260301aaah", dm=700)
