@@ -10,6 +10,9 @@ import pytest
 
 import etcds
 from databases import PostgresServer, new_databases
+from etcds import ask, base64
+from ovro_alert.demo.etcd_gateway import Gateway
+from ovro_alert.link.etcd import Etcd
 from support import RunningRelay
 
 ROOT = Path(__file__).parents[1]
@@ -77,20 +80,53 @@ def etcd_server(tmp_path: Path) -> Iterator[etcds.Server]:
     yield from _etcd(tmp_path / "etcd")
 
 
-@pytest.fixture(scope="session")
-def etcd_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of an etcd that tests share, each with a key of its own."""
-    if named := os.environ.get("OVRO_ALERT_TEST_ETCD"):
-        yield named
+@pytest.fixture(params=["etcd", "in memory"])
+def etcd_process(request: pytest.FixtureRequest) -> Iterator[etcds.Server | Gateway]:
+    """An etcd of this test's own at its `url`, which it may `stop` and `start`: what was put is kept."""
+    if request.param == "etcd":
+        yield request.getfixturevalue("etcd_server")
     else:
-        for server in _etcd(tmp_path_factory.mktemp("etcd")):
-            yield server.url
+        gateway = Gateway()
+        gateway.start()
+        yield gateway
+        gateway.stop()
+
+
+@pytest.fixture(scope="session")
+def etcd_of_worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[etcds.Server]:
+    """An etcd that the tests of this process share, one after the other."""
+    yield from _etcd(tmp_path_factory.mktemp("etcd"))
+
+
+@pytest.fixture(scope="session")
+def etcd_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an etcd that tests share, each with a key of its own."""
+    return os.environ.get("OVRO_ALERT_TEST_ETCD") or request.getfixturevalue("etcd_of_worker").url
+
+
+@pytest.fixture(params=["etcd", "in memory"])
+def keys_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an etcd with nothing in it, which is this test's alone while it runs."""
+    if request.param == "etcd":
+        url = request.getfixturevalue("etcd_of_worker").url
+        ask(url, "/kv/deleterange", key=base64("\0"), range_end=base64("\0"))
+        yield url
+    else:
+        with Gateway() as gateway:
+            yield gateway.url
+
+
+@pytest.fixture
+def keys(keys_url: str) -> Iterator[Etcd]:
+    """A telescope's etcd with nothing in it, as clients have it."""
+    with Etcd([keys_url]) as etcd:
+        yield etcd
 
 
 @pytest.fixture
 def etcd_twin() -> Iterator[etcds.Twin]:
-    """What answers as an etcd with one key does, or as one in trouble."""
-    with etcds.running_twin() as twin:
+    """The etcd in memory, or one in trouble."""
+    with etcds.Twin() as twin:
         yield twin
 
 

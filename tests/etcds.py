@@ -3,16 +3,13 @@
 import json
 import ssl
 import subprocess
-import threading
-from base64 import b64decode, b64encode
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import httpx2
+
+from ovro_alert.demo.etcd_gateway import Gateway, Handler
 
 SCRIPT = Path(__file__).parents[1] / "deploy" / "dev" / "etcd"
 
@@ -52,172 +49,93 @@ class Server:
         return done.stdout.strip()
 
 
-@dataclass
-class Twin:
-    """A store of one key's puts that answers as etcd does, or as one in trouble.
+class Twin(Gateway):
+    """The etcd in memory, which may be in trouble.
 
     `fault` is what the next requests meet: "busy" (503), "garbage", "cut" (in the midst of an answer),
-    "ended" (as if that were all), "endless" (a line without end), "silent", or "no gateway" (404). A watch
-    meets it when it has told what happened before.
+    "lost" (it is done, and nothing said), "ended" (as if that were all), "endless" (a line without end),
+    "silent", or "no gateway" (404). A watch meets it when it has told what happened before.
     """
 
-    url: str = ""
-    revision: int = 1
-    compacted: int = 0
-    puts: list[tuple[int, bytes]] = field(default_factory=list)
-    fault: str = ""
-    deaf: bool = False  # a watch is told what was before it, and never what comes
-    asked: list[str] = field(default_factory=list)
-    news: threading.Condition = field(default_factory=threading.Condition)
-    over: bool = False
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(handler=_Handler, tls=tls)
+        self.fault = ""
+        self.deaf = False  # a watch is told what was before it, and never what comes
+        self.asked: list[str] = []
+        self.connections = 0
 
-    def put(self, value: bytes) -> int:
-        with self.news:
-            self.revision += 1
-            self.puts.append((self.revision, value))
-            self.news.notify_all()
-            return self.revision
+    def put(self, value: bytes, key: str = "key") -> int:
+        """Put past all trouble, as by another member; the revision."""
+        body = {"key": base64(key), "value": b64encode(value).decode()}
+        return int(self.store.answer("/kv/put", json.dumps(body).encode())["header"]["revision"])
 
     def compact(self, revision: int) -> None:
-        with self.news:
-            self.compacted = revision
+        self.store.answer("/kv/compaction", json.dumps({"revision": revision}).encode())
 
     def fail(self, fault: str) -> None:
-        with self.news:
+        with self.store.changed:
             self.fault = fault
-            self.news.notify_all()
+            self.store.changed.notify_all()
 
     def well(self) -> None:
         self.fail("")
 
+    def stop(self) -> None:
+        self.deaf = False
+        self.well()
+        super().stop()
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    twin: Twin
 
-    def do_POST(self) -> None:
-        twin = self.twin
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        twin.asked.append(self.path)
-        if self.path == "/v3/watch":
-            self._watch(body["create_request"])
-        elif twin.fault:
+class _Handler(Handler):
+    gateway: Twin
+
+    def setup(self) -> None:
+        super().setup()
+        self.gateway.connections += 1
+
+    def respond(self, path: str, body: bytes) -> None:
+        self.gateway.asked.append(path)
+        if path == "/watch" or not self.gateway.fault:
+            super().respond(path, body)
+        elif self.gateway.fault == "lost":
+            self.gateway.store.answer(path, body)
+            self.close_connection = True
+        else:
             self._misbehave()
-        elif self.path == "/v3/kv/put":
-            self._say({"header": {"revision": str(twin.put(b64decode(body["value"])))}})
-        elif self.path == "/v3/kv/compaction":
-            twin.compact(int(body["revision"]))
-            self._say({"header": {"revision": str(twin.revision)}})
-        elif self.path == "/v3/kv/range":
-            with twin.news:
-                kvs = [self._kv(len(twin.puts) - 1)] if twin.puts else []
-                self._say({"header": {"revision": str(twin.revision)}, "kvs": kvs})
 
-    def _kv(self, index: int) -> dict[str, str]:
-        revision, value = self.twin.puts[index]
-        said = {"key": base64("key"), "mod_revision": str(revision), "version": str(index + 1)}
-        return said | ({"value": b64encode(value).decode()} if value else {})  # as proto3, which omits b""
-
-    def _watch(self, request: dict[str, Any]) -> None:
-        twin = self.twin
-        self._begin()
-        self._chunk({"result": {"header": {"revision": str(twin.revision)}, "created": True}})
-        start = int(request["start_revision"]) or twin.revision + 1
-        if start < twin.compacted:
-            self._chunk({"result": {"canceled": True, "compact_revision": str(twin.compacted)}})
-            return
-        while not twin.over:
-            with twin.news:
-                events = [
-                    {"kv": self._kv(i)} for i, (revision, _) in enumerate(twin.puts) if revision >= start
-                ]
-                start = max(start, twin.revision + 1)
-                fault = twin.fault
-                if not (events or fault):
-                    twin.news.wait(0.1)
-                    continue
-            if events:
-                self._chunk({"result": {"header": {"revision": str(twin.revision)}, "events": events}})
-            with twin.news:
-                twin.news.wait_for(lambda: twin.over or not twin.deaf)
-            if fault:
-                self._misbehave(begun=True)
-                return
+    def goes_on(self) -> bool:
+        twin = self.gateway
+        with twin.store.changed:
+            twin.store.changed.wait_for(lambda: not twin.deaf)
+        if twin.fault:
+            self._misbehave(begun=True)
+            return False
+        return super().goes_on()
 
     def _misbehave(self, begun: bool = False) -> None:
         """As `fault` says. What it does to a stream that is under way it does without a new head."""
-        twin = self.twin
+        twin = self.gateway
         if twin.fault == "busy" and not begun:
-            self._say({"error": "etcdserver: no leader", "code": 14}, 503)
+            self.say({"error": "etcdserver: no leader", "code": 14}, 503)
             return
         if twin.fault == "no gateway":
-            self._say(None, 404)
+            self.say(None, 404)
             return
         if not begun:
-            self._begin()
+            self.begin()
         self.close_connection = twin.fault != "ended"
         match twin.fault:
             case "busy":
-                self._chunk({"error": {"grpc_code": 14, "http_code": 503, "message": "no leader"}})
+                self.chunk(b'{"error": {"grpc_code": 14, "http_code": 503, "message": "no leader"}}\n')
             case "garbage":
-                self._raw(b'{"result": {"events": [{"kv": {"mod_revision": "many"}}]}}\n')
+                self.chunk(b'{"result": {"events": [{"kv": {"mod_revision": "many"}}]}}\n')
             case "cut":
-                self._raw(b'{"result": {"header": ')
+                self.chunk(b'{"result": {"header": ')
             case "ended":
-                self._raw(b"")
+                self.chunk(b"")
             case "endless":
-                while not twin.over and twin.fault == "endless":
-                    self._raw(b"x" * 2**20)
+                while twin.fault == "endless":
+                    self.chunk(b"x" * 2**20)
             case "silent":
-                with twin.news:
-                    twin.news.wait_for(lambda: twin.over or twin.fault != "silent")
-
-    def _begin(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-
-    def _chunk(self, said: dict[str, Any]) -> None:
-        self._raw(json.dumps(said).encode() + b"\n")
-
-    def _raw(self, data: bytes) -> None:
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-
-    def _say(self, said: dict[str, Any] | None, status: int = 200) -> None:
-        content = json.dumps(said).encode() if said else b"Not Found"
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Who watches goes away without a word."""
-
-
-@contextmanager
-def running_twin(tls: ssl.SSLContext | None = None) -> Iterator[Twin]:
-    twin = Twin()
-    server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"twin": twin}))
-    if tls:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    server.daemon_threads = True
-    server.block_on_close = False
-    twin.url = f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield twin
-    finally:
-        with twin.news:
-            twin.over = True
-            twin.news.notify_all()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+                with twin.store.changed:
+                    twin.store.changed.wait_for(lambda: twin.fault != "silent")

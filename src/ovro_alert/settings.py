@@ -8,8 +8,10 @@ the environment names the same setting OVRO_ALERT_<TABLE>_<SETTING> unless the s
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
 
+from pydantic import AfterValidator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 DEFAULT_FILE = "ovro-alert.toml"
@@ -37,6 +39,19 @@ def settings_table(table: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"{path}: {table} must be a table, [{table}]")
     return value
+
+
+def _plain_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an address, such as http://127.0.0.1:8001")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # What stands in an address ends up in logs.
+        raise ValueError("must hold no user, password, query or fragment: those are settings of their own")
+    return url.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_plain_address)]
 
 
 class Settings(BaseSettings):

@@ -55,6 +55,11 @@ SEEDS: dict[str, list[bytes]] = {
         b'{"ra": 10.5, "dec": -20.25, "start": "2026-03-01T12:00:00Z", "duration": 600, "name": "AD Leo"}'
     ],
     "chime-voevent": [conftest.DETECTION.encode(), conftest.RETRACTION.encode()],
+    "dsa110-voevent": [
+        conftest.DETECTION.replace("ca.chimenet.frb/FRB-DETECTION-", "edu.caltech.dsa-110")
+        .replace("<Inference", "<Name>260301aaaa</Name><Inference")
+        .encode()
+    ],
     "lvc-voevent": [
         classic(
             "ivo://gwnet/LVC#S260301ab-1-Preliminary",

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from etcds import Server, Twin, ask, base64, running_twin
+from etcds import Server, Twin, ask, base64
+from ovro_alert.demo.etcd_gateway import Gateway
 from ovro_alert.link.etcd import Compacted, Etcd, EtcdAway, EtcdRefused, Put
 from support import free_port
 
@@ -70,11 +71,8 @@ def test_values_of_the_greatest_size_come_whole(etcd: Etcd, key: str) -> None:
         assert [put.value for put in puts] == values
 
 
-@pytest.mark.parametrize("name", ["etcd_server", "etcd_twin"])
-def test_what_was_compacted_is_said_and_what_came_after_is_there(
-    name: str, request: pytest.FixtureRequest
-) -> None:
-    url = request.getfixturevalue(name).url
+def test_what_was_compacted_is_said_and_what_came_after_is_there(keys_url: str) -> None:
+    url = keys_url
     with Etcd([url]) as etcd:
         revisions = [etcd.put("key", b"%d" % n) for n in range(4)]
         ask(url, "/kv/compaction", revision=str(revisions[2]))
@@ -85,28 +83,29 @@ def test_what_was_compacted_is_said_and_what_came_after_is_there(
             assert [put.value for put in puts] == [b"3"]
 
 
-def test_a_deletion_is_no_put(etcd_server: Server) -> None:
-    with Etcd([etcd_server.url]) as etcd:
-        start = etcd.put("key", b"1")
-        ask(etcd_server.url, "/kv/deleterange", key=base64("key"))
-        etcd.put("key", b"2")
-        with etcd.watch("key", start, SILENCE_S) as puts:
-            assert [put.value for put in puts] == [b"1", b"2"]
+def test_a_deletion_is_no_put_and_what_is_put_after_it_is_new(keys: Etcd, keys_url: str) -> None:
+    start = keys.put("key", b"1")
+    assert ask(keys_url, "/kv/deleterange", key=base64("key"))["deleted"] == "1"
+    assert keys.get("key").put is None
+    last = keys.put("key", b"2")
+    assert keys.get("key").put == Put(b"2", last, 1)
+    with keys.watch("key", start, SILENCE_S) as puts:
+        assert [put.value for put in puts] == [b"1", b"2"]
 
 
 def test_a_watch_ends_with_an_error_when_etcd_stops_and_goes_on_from_its_revision_after(
-    etcd_server: Server,
+    etcd_process: Server | Gateway,
 ) -> None:
-    with Etcd([etcd_server.url]) as etcd:
+    with Etcd([etcd_process.url]) as etcd:
         start = etcd.put("key", b"1")
         with etcd.watch("key", start, 30) as puts:
             assert next(puts).value == b"1"
-            etcd_server.stop()
+            etcd_process.stop()
             with pytest.raises(EtcdAway):
                 next(puts)
         with pytest.raises(EtcdAway):
             etcd.get("key")
-        etcd_server.start()
+        etcd_process.start()
         etcd.put("key", b"2")
         with etcd.watch("key", start + 1, SILENCE_S) as puts:
             assert [put.value for put in puts] == [b"2"]
@@ -166,7 +165,7 @@ def test_a_silent_watch_ends_without_an_error(etcd_twin: Twin) -> None:
 
 def test_the_next_member_is_asked_and_stays_the_first(etcd_twin: Twin) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
-    with running_twin() as sick, Etcd([nobody, sick.url, etcd_twin.url + "/"]) as etcd:
+    with Twin() as sick, Etcd([nobody, sick.url, etcd_twin.url + "/"]) as etcd:
         sick.fail("busy")
         etcd_twin.put(b"1")
         assert etcd.get("key").revision == 2
@@ -177,14 +176,14 @@ def test_the_next_member_is_asked_and_stays_the_first(etcd_twin: Twin) -> None:
 
 def test_a_put_that_may_have_happened_is_not_given_to_another_member(etcd_twin: Twin) -> None:
     nobody = f"http://127.0.0.1:{free_port()}"
-    with running_twin() as sick, Etcd([nobody, sick.url, etcd_twin.url]) as etcd:
+    with Twin() as sick, Etcd([nobody, sick.url, etcd_twin.url]) as etcd:
         sick.fail("cut")
         with pytest.raises(EtcdAway):
             etcd.put("key", b"1")
         assert not etcd_twin.asked
         sick.well()
         etcd.put("key", b"2")
-        assert [value for _, value in sick.puts] == [b"2"]
+        assert etcd.get("key").put == Put(b"2", 2, 1)
 
 
 def test_of_an_etcd_without_a_gateway_it_is_said_what_is_missing(etcd_twin: Twin) -> None:
@@ -202,7 +201,7 @@ def test_a_member_by_tls_is_believed_with_the_certificate_that_is_named(tmp_path
     subprocess.run(["openssl", *asked.split(), *named], check=True, capture_output=True)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, private)
-    with running_twin(tls) as twin:
+    with Twin(tls) as twin:
         with Etcd([twin.url], ca=certificate) as etcd:
             etcd.put("key", b"1")
             with etcd.watch("key", 2, SILENCE_S) as puts:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from etcds import Server, Twin, ask, base64
+from etcds import Twin, ask, base64
 from ovro_alert.link.cursor import Cursor
 from ovro_alert.link.etcd import Etcd, Found, Put
 from ovro_alert.link.etcd_follow import Follower, resume
@@ -157,9 +157,8 @@ def test_a_cursor_that_cannot_be_kept_holds_nothing_up(etcd_twin, taken, tmp_pat
     assert "cannot be kept" in caplog.text
 
 
-@pytest.mark.parametrize("name", ["etcd_server", "etcd_twin"])
-def test_what_etcd_has_forgotten_is_said_and_the_newest_is_taken(name, request, taken, tmp_path, caplog):
-    url = request.getfixturevalue(name).url
+def test_what_etcd_has_forgotten_is_said_and_the_newest_is_taken(keys_url, taken, tmp_path, caplog):
+    url = keys_url
     with Etcd([url]) as etcd:
         etcd.put("key", b"1")
         with following(url, taken, tmp_path / "cursor"):
@@ -187,13 +186,12 @@ def test_what_an_etcd_has_forgotten_is_nothing_to_the_next(etcd_twin: Twin, take
     with following(etcd_twin.url, taken, tmp_path / "cursor") as pulse:
         until(lambda: pulse.report().connected)
         with away():
-            etcd_twin.revision = 1000
+            etcd_twin.store.clear(1000)
             etcd_twin.put(b"1")
             etcd_twin.compact(1001)
         until(lambda: taken.values == [b"1"])
         with away():
-            etcd_twin.puts.clear()
-            etcd_twin.revision = etcd_twin.compacted = 0
+            etcd_twin.store.clear(0)
             etcd_twin.put(b"2")
         until(lambda: taken.values == [b"1", b"2"])
         with away():
@@ -204,24 +202,24 @@ def test_what_an_etcd_has_forgotten_is_nothing_to_the_next(etcd_twin: Twin, take
 
 
 def test_a_key_at_rest_is_not_lost_where_the_rest_of_the_store_moves_and_is_forgotten(
-    etcd_server: Server, taken, tmp_path, caplog
+    keys_url, taken, tmp_path, caplog
 ):
-    with Etcd([etcd_server.url]) as etcd:
+    with Etcd([keys_url]) as etcd:
         etcd.put("key", b"1")
-        with following(etcd_server.url, taken, tmp_path / "cursor"):
+        with following(keys_url, taken, tmp_path / "cursor"):
             until(lambda: taken.values)
         for n in range(20):
             last = etcd.put("another", b"%d" % n)
-        ask(etcd_server.url, "/kv/compaction", revision=str(last))
-        with following(etcd_server.url, taken, tmp_path / "cursor") as pulse:
+        ask(keys_url, "/kv/compaction", revision=str(last))
+        with following(keys_url, taken, tmp_path / "cursor") as pulse:
             until(lambda: pulse.report().connected)
             etcd.put("key", b"2")
             until(lambda: len(taken.values) == 2)
     assert "may be lost" not in caplog.text
 
 
-def test_a_key_that_is_taken_away_and_comes_again(etcd_server: Server, taken, tmp_path):
-    url = etcd_server.url
+def test_a_key_that_is_taken_away_and_comes_again(keys_url, taken, tmp_path):
+    url = keys_url
     with Etcd([url]) as etcd, following(url, taken, tmp_path / "cursor") as pulse:
         until(lambda: pulse.report().connected)
         for value in (b"1", b"2"):
@@ -232,12 +230,11 @@ def test_a_key_that_is_taken_away_and_comes_again(etcd_server: Server, taken, tm
 
 
 def test_a_new_etcd_under_the_old_address_is_noticed(etcd_twin: Twin, taken, tmp_path, caplog):
-    etcd_twin.revision = 1000
+    etcd_twin.store.clear(1000)
     etcd_twin.put(b"1")
     with following(etcd_twin.url, taken, tmp_path / "cursor"):
         until(lambda: taken.values)
-    etcd_twin.puts.clear()
-    etcd_twin.revision = 10
+    etcd_twin.store.clear(10)
     etcd_twin.put(b"2")
     with following(etcd_twin.url, taken, tmp_path / "cursor") as pulse:
         until(lambda: pulse.report().connected)
@@ -247,16 +244,16 @@ def test_a_new_etcd_under_the_old_address_is_noticed(etcd_twin: Twin, taken, tmp
     assert "restored" in caplog.text
 
 
-def test_etcd_stops_and_comes_back(etcd_server: Server, taken, tmp_path, caplog):
+def test_etcd_stops_and_comes_back(etcd_process, taken, tmp_path, caplog):
     caplog.set_level("INFO")
     with (
-        Etcd([etcd_server.url]) as etcd,
-        following(etcd_server.url, taken, tmp_path / "cursor", check_s=1) as pulse,
+        Etcd([etcd_process.url]) as etcd,
+        following(etcd_process.url, taken, tmp_path / "cursor", check_s=1) as pulse,
     ):
         until(lambda: pulse.report().connected)
-        etcd_server.stop()
+        etcd_process.stop()
         until(lambda: not pulse.report().connected)
-        etcd_server.start()
+        etcd_process.start()
         etcd.put("key", b"1")
         until(lambda: taken.values == [b"1"])
         until(lambda: pulse.report().connected)

@@ -198,7 +198,7 @@ def test_how_each_is_heard_is_told(settings, stand_in, etcd_twin_url):
 
 def test_it_stops_at_once_though_a_request_hangs(settings, stand_in, etcd_twin):
     stand_in.hanging.set()
-    etcd_twin.put(RAW)
+    etcd_twin.put(RAW, settings.key)
     with receiving(settings, stand_in, etcd_twin.url) as stop:
         until(lambda: stand_in.posted)
         stop.set()
@@ -232,6 +232,7 @@ def test_the_daemon_reads_its_settings_and_survives_a_kill(settings, stand_in, e
         "RELAY_URL": stand_in.url,
         "RELAY_KEY": stand_in.key,
         "OVRO_ALERT_ETCD_ENDPOINTS": json.dumps([etcd_twin.url]),
+        "OVRO_ALERT_DSA110_KEY": settings.key,
         "OVRO_ALERT_DSA110_FOLDER": str(settings.folder),
         "OVRO_ALERT_DSA110_DIRECTORY": str(settings.directory),
         "OVRO_ALERT_DSA110_SETTLE_S": "0.2",
@@ -239,16 +240,16 @@ def test_the_daemon_reads_its_settings_and_survives_a_kill(settings, stand_in, e
     command = [sys.executable, "-m", "ovro_alert.receivers.dsa110"]
     (settings.folder / "a.json").write_bytes(RAW)
     stand_in.hanging.set()
-    etcd_twin.put(b"1")
+    etcd_twin.put(b"1", settings.key)
     with subprocess.Popen(command, env=environment) as process:
         until(lambda: len(stand_in.posted) == 2)
         process.kill()
     stand_in.hanging.clear()
-    etcd_twin.put(b"2")
+    etcd_twin.put(b"2", settings.key)
     with subprocess.Popen(command, env=environment) as process:
         until(lambda: b"2" in stand_in.acknowledged)
         until(lambda: RAW in stand_in.acknowledged)
-        etcd_twin.put(b"3")
+        etcd_twin.put(b"3", settings.key)
         until(lambda: b"3" in stand_in.acknowledged)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0

@@ -354,3 +354,33 @@ def test_a_session_without_a_beam() -> None:
     assert "SESSION_DRX_BEAM" not in sdf.write(fast)
     assert sdf.parse(sdf.write(fast)) == fast
     assert fast.name == "1_FAST"
+
+
+@pytest.mark.parametrize("text", [POWER, VOLT, VOLTRAW])
+def test_what_the_scheduler_shows_of_a_file_is_the_file_again(text: str) -> None:
+    shown = sdf.as_shown(text)
+    assert shown["SESSION"]["SESSION_MODE"] == sdf.parse(text).mode
+    assert shown["OBSERVATIONS"]["OBSERVATION_1"]["OBS_START"][0] == "UTC"
+    assert sdf.parse(sdf.rewrite(shown)) == sdf.parse(text)
+
+
+@pytest.mark.parametrize(
+    "shown", [{}, {"SESSION": 7, "OBSERVATIONS": {}}, {"SESSION": {"A": 1}, "OBSERVATIONS": {}}]
+)
+def test_what_is_no_session_is_not_written_again(shown: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="not a session"):
+        sdf.rewrite(shown)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("OBS_START_MPM    14706789", "OBS_START_MPM    14706", "OBS_START"),
+        ("OBS_START_MJD    61244", "OBS_START_MJD    61245", "OBS_START"),
+        ("DO_CAL           True", "DO_CAL           yes", "DO_CAL"),
+    ],
+)
+def test_what_readers_would_read_differently_is_refused(old: str, new: str, key: str) -> None:
+    assert old in POWER
+    with pytest.raises(ValueError, match=key):
+        sdf.parse(POWER.replace(old, new))

@@ -72,7 +72,7 @@ def test_an_overlapping_session_is_dropped_without_a_word(
     with pytest.raises(NotTaken, match="does not show 2_POWER3 but 1_POWER3"):
         act(2)
     assert telescope.find(command("powerbeam", id=2)) is None
-    act(3, beamnum=4)  # another beam
+    act(3, beamnum=5)  # another beam
     act(4, "voltagebeam")  # another mode
     act(5, ahead=60)  # the moment after the first
     clock.now += timedelta(seconds=10)

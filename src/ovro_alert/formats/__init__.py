@@ -8,6 +8,7 @@ from ovro_alert.alert import Alert
 from ovro_alert.formats import (
     chime_voevent,
     dsa110_t2,
+    dsa110_voevent,
     flarescope,
     gcn_classic,
     gcn_notice,
@@ -35,6 +36,7 @@ FORMATS: dict[str, Format] = {
     "dsa110-t2": Format(strict_json.loads, dsa110_t2.claims, dsa110_t2.read),
     "flarescope": Format(strict_json.loads, flarescope.claims, flarescope.read),
     "chime-voevent": Format(voevent.parse, chime_voevent.claims, chime_voevent.read),
+    "dsa110-voevent": Format(voevent.parse, dsa110_voevent.claims, dsa110_voevent.read),
     "lvc-voevent": Format(voevent.parse, lvc_voevent.claims, lvc_voevent.read),
     "gcn-classic-voevent": Format(voevent.parse, gcn_classic.claims, gcn_classic.read),
 }

@@ -87,9 +87,9 @@ class Etcd:
     def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
         """Put all of `puts`, values by key, at one revision; or nothing where `mark`, one of them, exists.
 
-        Whether this was done. An answer that is lost does no harm: the same is asked of the next member, and
-        may be asked again after EtcdAway. Where the first to be asked has heard it after all, it is False;
-        under `mark` is the value of whoever did it, so that one who puts a value of its own knows itself.
+        Whether it was done. An answer that is lost does no harm: the same is asked of the next member, and
+        may be asked again after EtcdAway. False then may mean that the first to be asked has done it: under
+        `mark` is the value of whoever did, so that one who puts a value of its own knows itself.
         etcd takes 128 puts at once, and 1.5 MB.
         """
         if mark not in puts:

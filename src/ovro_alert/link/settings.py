@@ -1,26 +1,10 @@
 """Where the relay is and with which key to speak to it, and where etcd is: the same for every daemon."""
 
-from typing import Annotated
-from urllib.parse import urlsplit
-
-from pydantic import AfterValidator, AliasChoices, Field, FilePath, SecretStr
+from pydantic import AliasChoices, Field, FilePath, SecretStr
 
 from ovro_alert.link.etcd import Etcd
 from ovro_alert.link.relay import Relay
-from ovro_alert.settings import Settings
-
-
-def _plain_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("must be an address, such as http://127.0.0.1:8001")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        # What stands in an address ends up in logs.
-        raise ValueError("must hold no user, password, query or fragment: those are settings of their own")
-    return url.rstrip("/")
-
-
-Address = Annotated[str, AfterValidator(_plain_address)]
+from ovro_alert.settings import Address, Settings
 
 
 class LinkSettings(Settings, table="link"):

@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -93,7 +93,10 @@ class Turns:
 
 
 class Worker:
-    """Follows a slot until `stop`; `step` is told each step of a command, which tests die at."""
+    """Follows a slot until `stop`; `step` is told each step of a command, which tests die at.
+
+    Where commands go `in_turn`, none is planned before the one before it was carried out.
+    """
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class Worker:
         settings: WorkerSettings,
         stop: threading.Event,
         *,
+        in_turn: bool = True,
         clock: Callable[[], datetime] = _utc_now,
         step: Callable[[str], None] = _no_step,
     ) -> None:
@@ -112,7 +116,7 @@ class Worker:
         self._clock = clock
         self._step = step
         self._directory = settings.directory.resolve()
-        self._turns = Turns()
+        self._turns = Turns() if in_turn else None
 
     def follow(self) -> None:
         """Carry out command after command, until `stop`. ValueError where another has this client's name."""
@@ -239,8 +243,8 @@ class Worker:
             word.wait(wait)
 
     def _act(self, entry: Entry, lease: Lease, word: "_Heard") -> Trace | Outcome:
-        """Carry out a command, if it is still right to; one at a time, so that no two take one beam."""
-        with self._turns.turn(entry.priority, entry.seq):
+        """Carry out a command, if it is still right to."""
+        with self._turns.turn(entry.priority, entry.seq) if self._turns else nullcontext():
             if late := self._too_late(entry):
                 return refused(late)
             plan = self._hands.plan(entry, self._clock())

@@ -27,8 +27,8 @@ class Keys(Protocol):
     def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
         """Puts all of `puts`, values by key, at one revision; or nothing where `mark`, one of them, exists.
 
-        Whether it was done by this call. After an answer that was lost it may be asked again: then it is
-        False where the first try was heard, which shows by the value under `mark`.
+        Whether it was done. After an answer that was lost it may be asked again: False then may mean that
+        the first try was heard, which shows by the value under `mark`.
         """
 
     def watch(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ovro_alert.alert import Declination, Positive, RightAscension, Utc
 from ovro_alert.command import from_mjd
@@ -30,6 +30,14 @@ def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
         ra, dec, *_ = position.split(",")
         args = {"ra": ra, "dec": dec} | args
     return args
+
+
+def reason(error: ValueError) -> str:
+    """Why arguments were refused; names each field that is wrong."""
+    if not isinstance(error, ValidationError):
+        return f"args: {error}"
+    wrong = error.errors(include_url=False, include_input=False, include_context=False)
+    return "; ".join(f"{'.'.join(['args', *map(str, each['loc'])])}: {each['msg']}" for each in wrong)
 
 
 def _to_moment(value: object) -> object:

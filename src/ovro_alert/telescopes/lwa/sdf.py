@@ -5,8 +5,9 @@ The format is that of the LWA's Monitor and Control System as ovro-lwa/lwa-obser
 above for people.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -14,6 +15,7 @@ from ovro_alert.command import MJD_EPOCH
 from ovro_alert.telescopes.lwa.session import BANDWIDTH_MHZ, BEAMS, Observation, Session, SessionMode, to_mhz
 
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -72,6 +74,38 @@ def _observation_block(observation: Observation) -> Iterable[tuple[str, object]]
     yield "OBS_DRX_GAIN", observation.gain
 
 
+def as_shown(text: str) -> dict[str, Any]:
+    """A file as the scheduler shows it in /mon/observing/sdfdict: values are words, or lists of them."""
+    session: dict[str, Any] = {}
+    observations: list[dict[str, Any]] = [{}]
+    for key, *words in (line.split() for line in text.splitlines() if line.strip()):
+        block = session
+        if "OBS" in key:
+            if key in observations[-1]:
+                observations.append({})
+            block = observations[-1]
+        block[key] = words[0] if len(words) == 1 else words
+    named = {f"OBSERVATION_{n}": each for n, each in enumerate(observations, 1)}
+    return {"SESSION": session, "OBSERVATIONS": named}
+
+
+def rewrite(shown: Mapping[str, Any]) -> str:
+    """The text again of a file that the scheduler shows: what a session of others is cancelled by.
+
+    ValueError where that is no session.
+    """
+    try:
+        blocks = [shown["SESSION"], *shown["OBSERVATIONS"].values()]
+        lines = [
+            (key, value if isinstance(value, str) else " ".join(value))
+            for b in blocks
+            for key, value in b.items()
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("is not a session as the scheduler shows one") from error
+    return "".join(f"{key:<17}{value}\n" for key, value in lines)
+
+
 # Our names of what the reader may do without.
 _SESSION_KEYS = {
     "PI_ID": "pi_id",
@@ -110,6 +144,8 @@ def parse(text: str) -> Session:
             blocks.append({})
         blocks[-1][key] = value
     mode = _need(head, "SESSION_MODE")
+    if head.get("DO_CAL", "False") not in ("True", "False"):
+        raise ValueError(f"DO_CAL: {head['DO_CAL']!r} is neither True nor False")
     fields: dict[str, object] = {
         "session_id": _need(head, "SESSION_ID"),
         "mode": mode,
@@ -163,15 +199,24 @@ def _integer(block: dict[str, str], key: str, least: int) -> int:
 
 
 def _start(block: dict[str, str]) -> datetime:
-    """OBS_START where it is given, else the day and the milliseconds past its midnight."""
-    if "OBS_START" not in block:
-        if "OBS_START_MJD" not in block:
-            raise ValueError("OBS_START is missing")
-        day, past = _integer(block, "OBS_START_MJD", 0), _integer(block, "OBS_START_MPM", 0)
-        try:
-            return MJD_EPOCH + day * DAY + past * MILLISECOND
-        except OverflowError as error:
-            raise ValueError(f"OBS_START_MJD: {day} is at the end of time") from error
+    """The day and the milliseconds past its midnight, or OBS_START; where both are given they agree.
+
+    Readers differ in which they take: the scheduler's first took OBS_START, its later ones the MJD.
+    """
+    if "OBS_START_MJD" not in block:
+        return _calendar(block)
+    day, past = _integer(block, "OBS_START_MJD", 0), _integer(block, "OBS_START_MPM", 0)
+    try:
+        start = MJD_EPOCH + day * DAY + past * MILLISECOND
+    except OverflowError as error:
+        raise ValueError(f"OBS_START_MJD: {day} is at the end of time") from error
+    if "OBS_START" in block and abs(_calendar(block) - start) >= SECOND:
+        raise ValueError(f"OBS_START: {block['OBS_START']!r} is not {day} and {past} ms")
+    return start
+
+
+def _calendar(block: dict[str, str]) -> datetime:
+    _need(block, "OBS_START")
     scale, _, moment = block["OBS_START"].partition(" ")
     for form in ("%Y %m %d %H:%M:%S.%f", "%Y %m %d %H:%M:%S"):
         try:

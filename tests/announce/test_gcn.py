@@ -1,0 +1,222 @@
+"""GCN notices: the fields of DSA-110's schema and no others, acknowledged by Kafka, and found there again."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+import kafkas
+from announcing import DETECTIONS, entry
+from ovro_alert.acting import NotTaken, Unreachable
+from ovro_alert.announce import detection
+from ovro_alert.announce.detection import Unfit
+from ovro_alert.announce.gcn import GcnSender, Schema, document
+from ovro_alert.announce.sender import Message
+from ovro_alert.announce.settings import GcnSettings
+from ovro_alert.command import Entry
+from ovro_alert.demo.processes import free_port
+from ovro_alert.formats import read
+
+FIELDS = {
+    *(
+        "$schema",
+        "alert_type",
+        "trigger_time",
+        "id",
+        "snr",
+        "dm",
+        "event_duration",
+        "ra",
+        "dec",
+        "ra_dec_error",
+    ),
+    *("importance", "known_source", "description"),
+}
+NUMBER = {"type": "number"}
+
+
+@pytest.fixture(scope="session")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """GCN's schema of DSA-110's notices; where no copy of that is named, one put together as it is."""
+    if named := os.environ.get("OVRO_ALERT_TEST_GCN_SCHEMA"):
+        return Path(named)
+    folder = tmp_path_factory.mktemp("schema")
+    notices = folder / "gcn" / "notices"
+    base = "https://gcn.nasa.gov/schema/v0.0.0/gcn/notices"
+    parts = {
+        "core/Alert": {"alert_type": {"enum": ["initial", "subsequent", "update", "retraction"]}},
+        "core/Event": {"id": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}},
+        "core/DateTime": {"trigger_time": {"type": "string"}},
+        "core/Localization": {
+            "ra": NUMBER,
+            "dec": NUMBER,
+            "ra_dec_error": {"anyOf": [NUMBER, {"type": "array", "items": NUMBER, "maxItems": 3}]},
+        },
+        "core/DispersionMeasure": {"dm": NUMBER},
+        "dsa110/frb": {
+            **{key: {"type": "string"} for key in ("$schema", "known_source", "description")},
+            **dict.fromkeys(("importance", "event_duration", "snr"), NUMBER),
+        },
+    }
+    for name, properties in parts.items():
+        document: dict[str, Any] = {
+            "$id": f"{base}/{name}.schema.json",
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": properties,
+        }
+        if name == "dsa110/frb":
+            document["allOf"] = [{"$ref": f"../{one}.schema.json"} for one in parts if one != name]
+            document["unevaluatedProperties"] = False
+        path = notices / f"{name}.schema.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(document))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def kafka() -> Iterator[kafkas.Kafka]:
+    """Apache Kafka where OVRO_ALERT_TEST_KAFKA is its address; else librdkafka's mock cluster."""
+    address = os.environ.get("OVRO_ALERT_TEST_KAFKA")
+    with closing(kafkas.Apache(address) if address else kafkas.Mock()) as broker:
+        yield broker
+
+
+def sender(
+    config: dict[str, Any], topic: str = "a.topic", deployed: bool = True, **settings: Any
+) -> GcnSender:
+    return GcnSender(GcnSettings(config=config, topic=topic, timeout_s=10, **settings), deployed)
+
+
+def message(its: GcnSender, asked: Entry) -> Message:
+    return its.message(asked, detection.read(asked.args))
+
+
+def test_a_notice_has_dsa_110s_fields_and_is_read_back_as_the_same_event(schema: Path) -> None:
+    raw = document(detection.read(entry("gcn", known_source="FRB 20231013B", description="x").args), False)
+    Schema(schema).check(raw)
+    assert set(json.loads(raw)) == FIELDS
+    alert = read(raw)
+    assert (alert.event_id, alert.role, alert.alert_type) == ("dsa-260304aaaa", "observation", "initial")
+    assert alert.event_time == detection.read(entry("gcn").args).toa
+    assert alert.localization is not None
+    assert (alert.localization.ra, alert.localization.dec, alert.localization.error_deg) == (
+        291.61,
+        71.52,
+        0.02,
+    )
+    assert alert.frb is not None
+    assert (alert.frb.dm, alert.frb.snr, alert.frb.width_ms, alert.frb.importance) == (
+        531.7,
+        14.2,
+        1.05,
+        0.98,
+    )
+    assert alert.frb.known_source == "FRB 20231013B"
+
+
+@given(args=DETECTIONS)
+def test_whatever_was_detected_the_notice_is_valid(schema: Path, args: dict[str, Any]) -> None:
+    its = detection.read(args)
+    for test in (False, True):
+        raw = document(its, test, Schema(schema).url)
+        Schema(schema).check(raw)
+        assert set(json.loads(raw)) <= FIELDS
+        assert read(raw).event_id == f"dsa-{its.name}"
+
+
+def test_what_the_schema_does_not_allow_is_refused_by_its_field(schema: Path) -> None:
+    raw = document(detection.read(entry("gcn").args), False)
+    for wrong, said in (({"ra": "291.61"}, r"ra: "), ({"mjd": 61103}, "mjd")):
+        with pytest.raises(Unfit, match=said):
+            Schema(schema).check(json.dumps(json.loads(raw) | wrong).encode())
+
+
+def test_the_notice_names_the_version_of_the_copy_that_it_was_checked_against(schema: Path) -> None:
+    said = message(sender({"bootstrap.servers": "x"}, schema_folder=schema), entry("gcn"))
+    assert json.loads(said.raw)["$schema"] == Schema(schema).url
+
+
+def test_a_folder_that_is_no_copy_of_the_schema_is_an_error_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"no copy of GCN's schema"):
+        sender({}, schema_folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("deployed", "changes", "where"),
+    [
+        (True, {}, "gcn.nasa.gov"),
+        (False, {}, "test.gcn.nasa.gov"),
+        (True, {"role": "test"}, "test.gcn.nasa.gov"),
+        (True, {"name": "260304aaaa_inj1"}, "test.gcn.nasa.gov"),
+    ],
+)
+def test_a_test_goes_to_the_test_brokers_and_says_so(
+    deployed: bool, changes: dict[str, str], where: str
+) -> None:
+    its = GcnSender(GcnSettings(client_id="an id"), deployed)
+    said = message(its, entry("gcn", **changes))
+    assert said.to == f"gcn.notices.dsa110.frb at {where}"
+    is_test = where.startswith("test.")
+    assert said.test is is_test
+    assert ("This is a test" in json.loads(said.raw).get("description", "")) is is_test
+
+
+def test_without_credentials_nothing_is_sent() -> None:
+    with pytest.raises(Unfit, match=r"\[world_gcn\] client_id"):
+        message(GcnSender(GcnSettings(), True), entry("gcn"))
+
+
+def test_kafka_acknowledges_a_notice_and_has_it_once(kafka: kafkas.Kafka) -> None:
+    its = sender(kafka.config, kafka.topic)
+    said = message(its, entry("gcn"))
+    kafka.send(
+        kafka.topic, b"not JSON", b"[]", b'{"id": "260304aaaa", "alert_type": "retraction"}', b'{"id": 1}'
+    )
+    assert its.find(said) is None
+    assert its.send(said)["said"].startswith(f"acknowledged as {kafka.topic}[")
+    found = its.find(message(its, entry("gcn", id=8)))
+    assert found is not None
+    assert found.name == "GCN notice of 260304aaaa, initial"
+    assert its.find(message(its, entry("gcn", alert_type="subsequent"))) is None
+    assert its.find(message(its, entry("gcn", name="260304aaab"))) is None
+    assert kafka.topic in its.reach()
+
+
+def test_who_may_write_only_does_not_look(kafka: kafkas.Kafka) -> None:
+    its = sender(kafka.config, kafka.topic, client_id="an id of a producer")
+    assert its.find(message(its, entry("gcn"))) is None
+
+
+def test_brokers_that_are_away_are_unreachable() -> None:
+    config = {
+        "bootstrap.servers": f"127.0.0.1:{free_port()}",
+        "security.protocol": "plaintext",
+        "log_level": 0,
+    }
+    its = GcnSender(GcnSettings(config=config, timeout_s=0.3), True)
+    said = message(its, entry("gcn"))
+    for ask in (lambda: its.find(said), lambda: its.send(said), its.reach):
+        with pytest.raises(Unreachable, match=r"gcn\.notices\.dsa110\.frb at 127\.0\.0\.1"):
+            ask()
+
+
+def test_settings_that_librdkafka_does_not_know_are_told_as_such() -> None:
+    its = sender({"bootstrap.servers": "x", "no.such.setting": 1})
+    with pytest.raises(NotTaken, match=r"\[world_gcn\].*no\.such\.setting"):
+        its.send(message(its, entry("gcn")))
+
+
+def test_the_secret_is_in_no_message_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    config = {"bootstrap.servers": f"127.0.0.1:{free_port()}", "security.protocol": "sasl_plaintext"}
+    settings = GcnSettings(config=config, client_id="an id", client_secret="hush-hush", timeout_s=0.3)
+    its = GcnSender(settings, True)
+    said = message(its, entry("gcn"))
+    with pytest.raises(Unreachable) as caught:
+        its.send(said)
+    assert "hush-hush" not in f"{caught.value}{settings!r}{said!r}{caplog.text}"

@@ -1,0 +1,504 @@
+"""The hands for beams on the scheduler's twin: what is planned, refused, submitted once, seen, followed."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telescopes.memory import NOW, Clock, MemoryKeys
+
+from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable
+from ovro_alert.command import Entry, State, to_mjd
+from ovro_alert.telescopes.lwa import sdf
+from ovro_alert.telescopes.lwa.observing import Observing
+from ovro_alert.telescopes.lwa.settings import LwaSettings
+from ovro_alert.telescopes.lwa.twin_executor import Executor, Faults
+
+CRAB = {"ra": 83.633083, "dec": 22.0145, "duration": 60}
+SUBMIT = "/cmd/observing/submitsdf"
+
+
+class Heard:
+    """A `Word`: waiting lets the time pass, and the twin act."""
+
+    def __init__(self, house: "House") -> None:
+        self.house = house
+        self.retracted_by: str | None = None
+        self.said: list[str] = []
+        self.then: Callable[[], object] = lambda: None
+
+    def say(self, detail: dict[str, Any]) -> None:
+        json.dumps(detail)
+        self.said.append(detail["message"])
+
+    def wait(self, seconds: float) -> None:
+        assert seconds > 0
+        self.house.clock.on(seconds)
+        self.then()
+        self.house.twin.tick()
+
+
+class House:
+    def __init__(self, directory: Path, command: Callable[..., Entry]) -> None:
+        self.keys = MemoryKeys()
+        self.clock = Clock()
+        self.directory = directory
+        self.command = command
+        self.twin = Executor(self.keys, self.clock, Faults())
+        self.keys.idle = lambda: self.twin.tick()
+        self.word = Heard(self)
+
+    def hands(self, **changes: Any) -> Observing:
+        return Observing(
+            self.keys,
+            LwaSettings(**changes),
+            self.directory,
+            _write,
+            self.clock,
+        )
+
+    def entry(self, word: str = "powerbeam", priority: int = 0, id: int = 777, **args: Any) -> Entry:
+        made = self.command(word, CRAB | args, id=id)
+        return made.model_copy(update={"priority": priority})
+
+    def at(self, seconds: float) -> str:
+        return (self.clock() + timedelta(seconds=seconds)).isoformat()
+
+    def plan(self, entry: Entry, **changes: Any) -> Plan | Outcome:
+        return self.hands(**changes).plan(entry, self.clock())
+
+    def refusal(self, entry: Entry, **changes: Any) -> str:
+        outcome = self.plan(entry, **changes)
+        assert isinstance(outcome, Outcome), outcome
+        assert outcome.state is State.REFUSED
+        return str(outcome.detail["message"])
+
+    def act(self, entry: Entry, **changes: Any) -> Trace:
+        plan = self.plan(entry, **changes)
+        assert isinstance(plan, Plan), plan
+        json.dumps(plan.summary)
+        return self.hands(**changes).carry_out(entry, plan)
+
+    def told(self) -> list[dict[str, Any]]:
+        """What was put to the scheduler."""
+        return [json.loads(put.value) for key, put in self.keys.log if key == SUBMIT]
+
+    def show(self, point: str, value: object) -> None:
+        self.keys.put(f"/mon/observing/{point}", json.dumps(value).encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def mjd(moment: datetime, seconds: float = 0) -> float:
+    return to_mjd(moment + timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def house(tmp_path: Path, command: Callable[..., Entry]) -> House:
+    return House(tmp_path, command)
+
+
+def test_a_beam_at_once_is_submitted_seen_followed_and_told_of(house: House) -> None:
+    entry = house.entry()
+    trace = house.act(entry)
+    assert trace == Trace("777_POWER3", NOW)
+    [told] = house.told()
+    assert told == {"filename": str(house.directory / "sdf" / "lwa-1-777.sdf"), "mode": "asap"}
+    [observation] = sdf.parse(Path(told["filename"]).read_text()).observations
+    assert (observation.ra, observation.start) == (pytest.approx(83.633083), NOW)
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.DONE
+    assert outcome.detail["message"] == "777_POWER3 is completed"
+    assert outcome.detail["products"] == "/lustre/pipeline/beam03"
+    assert house.word.said == ["777_POWER3 is observing"]
+    assert house.twin.states() == {"777_POWER3": "completed"}
+    assert house.clock() - NOW == timedelta(seconds=60)
+
+
+def test_a_voltage_beam_is_beam_1_and_its_data_are_elsewhere(house: House) -> None:
+    entry = house.entry("VoltageBeam")
+    trace = house.act(entry)
+    assert trace.name == "777_VOLT1"
+    assert house.hands().follow(entry, trace, house.word).detail["products"] == "/lustre/ubuntu/beam01"
+
+
+def test_a_start_to_come_is_scheduled_and_begins_then(house: House) -> None:
+    entry = house.entry(start=house.at(300))
+    trace = house.act(entry)
+    assert house.told()[0]["mode"] == "buffer"
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.DONE
+    assert house.word.said == ["777_POWER3 is scheduled", "777_POWER3 is observing"]
+    assert house.twin.begun() == ["777_POWER3"]
+
+
+@pytest.mark.parametrize(
+    ("args", "field"),
+    [
+        ({"ra": 400}, "args.ra"),
+        ({"duration": -1}, "args.duration"),
+        ({"beamnum": 17}, "args.beamnum"),
+        ({"int_time": 5000}, "args.inttime"),
+        ({"start": "2026-01-01T11:58:59"}, "args.start"),
+        ({"beamnum": 2}, "args.beamnum: 2 is reserved for others"),
+        ({"beamnum": 4}, "args.beamnum: 4 is reserved for others"),
+    ],
+)
+def test_what_cannot_be_names_the_field_and_nothing_is_written(
+    house: House, args: dict[str, Any], field: str
+) -> None:
+    before = list(house.keys.log)
+    entry = house.entry(**args).model_copy(update={"command_mjd": 61041.5})
+    assert house.refusal(entry).startswith(field)
+    assert house.keys.log == before
+    assert not list((house.directory / "sdf").iterdir())
+
+
+def test_a_start_that_passed_while_the_command_waited_is_right(house: House) -> None:
+    entry = house.entry(start=NOW.isoformat()).model_copy(update={"command_mjd": 61041.5})
+    house.clock.on(40)
+    trace = house.act(entry)
+    assert house.hands().follow(entry, trace, house.word).state is State.DONE
+    assert house.clock() == NOW + timedelta(seconds=60)
+
+
+def test_each_command_has_a_beam_of_its_own_until_none_is_free(house: House) -> None:
+    names = [house.act(house.entry(id=id), beams=(3, 5)).name for id in (1, 2)]
+    assert names == ["1_POWER3", "2_POWER5"]
+    reason = house.refusal(house.entry(id=3), beams=(3, 5))
+    assert reason == (
+        "no beam is free for it: beam 3 is held by 1_POWER3 until 12:01:00Z (priority 0), "
+        "beam 5 is held by 2_POWER5 until 12:01:00Z (priority 0)"
+    )
+    house.clock.on(61)
+    house.twin.tick()
+    assert house.act(house.entry(id=4), beams=(3, 5)).name == "4_POWER3"
+
+
+def test_voltages_are_not_recorded_from_a_beam_that_looks_elsewhere(house: House) -> None:
+    house.act(house.entry(id=1), beams=(1,))
+    assert "held by 1_POWER1" in house.refusal(house.entry("voltagebeam", id=2))
+    house.clock.on(66)
+    house.act(house.entry("voltagebeam", id=3))
+    assert "held by 3_VOLT1" in house.refusal(house.entry(id=4), beams=(1,))
+
+
+def test_a_session_that_has_left_the_monitor_still_holds_its_beam(house: House) -> None:
+    house.act(house.entry(id=1, duration=600), beams=(3,))
+    house.act(house.entry(id=2), beams=(5,))
+    assert "1_POWER3" not in json.loads(house.keys.get("/mon/observing/submitted").put.value).get(
+        "POWER3", {}
+    )
+    assert "held by 1_POWER3" in house.refusal(house.entry(id=3), beams=(3,))
+
+
+def test_a_session_of_others_to_come_is_kept_clear_of_its_lead(house: House) -> None:
+    house.show("schedule", {"POWER3": {"9_POWER3": [mjd(NOW, 64), mjd(NOW, 900)]}})
+    assert "(not ours)" in house.refusal(house.entry(), beams=(3,))
+    house.show("schedule", {"POWER3": {"9_POWER3": [mjd(NOW, 66), mjd(NOW, 900)]}})
+    assert isinstance(house.plan(house.entry(), beams=(3,)), Plan)
+
+
+def test_the_greater_priority_takes_the_beam_of_the_least(house: House) -> None:
+    low, high = house.entry(id=1, priority=1, duration=600), house.entry(id=2, priority=3)
+    house.act(low, beams=(3, 5))
+    house.act(house.entry(id=5, priority=2), beams=(3, 5))
+    plan = house.plan(high, beams=(3, 5))
+    assert isinstance(plan, Plan)
+    assert plan.summary["cancelled"] == ["1_POWER3"]
+    assert "in place of 1_POWER3" in plan.summary["message"]
+    assert house.hands().carry_out(high, plan).name == "2_POWER3"
+    assert [each["mode"] for each in house.told()] == ["asap", "asap", "cancel", "asap"]
+    assert house.twin.states() == {
+        "1_POWER3": "cancelled",
+        "5_POWER5": "observing",
+        "2_POWER3": "observing",
+    }
+    outcome = house.hands().follow(low, Trace("1_POWER3", NOW), house.word)
+    assert outcome.state is State.FAILED
+    assert outcome.detail["message"] == "1_POWER3 was cancelled at the telescope: command 2 (event)"
+
+
+def test_one_to_come_is_cancelled_before_one_that_observes(house: House) -> None:
+    house.act(house.entry(id=1, priority=1, duration=600), beams=(3,))
+    house.act(house.entry(id=2, priority=2, start=house.at(100)), beams=(5,))
+    plan = house.plan(house.entry(id=3, priority=3, duration=200), beams=(3, 5))
+    assert isinstance(plan, Plan)
+    assert plan.summary["cancelled"] == ["2_POWER5"]
+
+
+def test_no_beam_is_taken_of_an_equal_priority_or_of_others(house: House) -> None:
+    house.act(house.entry(id=1, priority=3), beams=(3,))
+    assert "priority 3" in house.refusal(house.entry(id=2, priority=3), beams=(3,))
+    times = [mjd(NOW, -10), mjd(NOW, 900)]
+    house.show("submitted", {"POWER5": {"9_POWER5": times}})
+    assert "9_POWER5" in house.refusal(house.entry(id=2, priority=99), beams=(5,))
+
+
+def test_a_session_without_a_file_cannot_be_cancelled(house: House) -> None:
+    house.show("schedule", {"POWER5": {"9_POWER5": [mjd(NOW, -10), mjd(NOW, 900)]}})
+    house.show("sdfdict", {"9_POWER5": 7})
+    assert "9_POWER5" in house.refusal(house.entry(), beams=(5,), preempt_others_at=0)
+
+
+def test_sessions_of_others_yield_from_the_priority_that_is_set(house: House) -> None:
+    others = sdf.write(_session_of_others(house))
+    path = house.directory / "theirs.sdf"
+    path.write_text(others)
+    house.keys.put(SUBMIT, json.dumps({"filename": str(path), "mode": "buffer"}).encode())
+    house.twin.tick()
+    entry = house.entry(priority=5, start=house.at(700))
+    assert "9_POWER3" in house.refusal(entry, beams=(3,), preempt_others_at=6)
+    assert house.act(entry, beams=(3,), preempt_others_at=5).name == "777_POWER3"
+    assert house.twin.states() == {"9_POWER3": "cancelled", "777_POWER3": "scheduled"}
+
+
+def _session_of_others(house: House) -> Any:
+    plan = House(house.directory / "others", house.command).plan(house.entry(id=9, start=house.at(700)))
+    return plan.what.session  # type: ignore[union-attr]
+
+
+def test_where_the_one_that_must_yield_stays_nothing_is_submitted(house: House) -> None:
+    house.twin.faults.stops_running = False
+    house.act(house.entry(id=1), beams=(3,))
+    with pytest.raises(NotTaken, match="1_POWER3 was to give up its beam, and is still shown"):
+        house.act(house.entry(id=2, priority=1), beams=(3,))
+    assert house.twin.begun() == ["1_POWER3"]
+
+
+def test_a_session_that_is_dropped_without_a_word_is_not_taken(house: House) -> None:
+    house.twin.faults.drop = 1
+    with pytest.raises(NotTaken, match="777_POWER3 was not taken by the scheduler within 10 s"):
+        house.act(house.entry())
+    assert [each["mode"] for each in house.told()] == ["asap", "cancel"]  # so that it never comes
+    assert house.twin.begun() == []
+
+
+def test_what_took_the_beam_meanwhile_is_named(house: House) -> None:
+    plan = house.plan(house.entry(id=2), beams=(3,))
+    house.act(house.entry(id=1), beams=(3,))
+    assert isinstance(plan, Plan)
+    with pytest.raises(NotTaken, match="its beam is held by 1_POWER3"):
+        house.hands().carry_out(house.entry(id=2), plan)
+
+
+@pytest.mark.parametrize("fault", ["silent", "refuses", "slow_s"])
+def test_a_scheduler_that_does_not_take_it_is_told_of(house: House, fault: str) -> None:
+    setattr(house.twin.faults, fault, 100 if fault == "slow_s" else True)
+    with pytest.raises(NotTaken, match="was not taken"):
+        house.act(house.entry())
+    house.twin.faults = Faults()
+    house.clock.on(1)
+    house.twin.tick()
+    assert house.twin.begun() == []  # it comes to its senses, and finds it taken back
+
+
+@pytest.mark.parametrize("point", ["schedule", "submitted", "sdfdict"])
+def test_garbage_in_a_monitor_point_is_waited_out(house: House, point: str) -> None:
+    house.twin.faults.garbage = {point}
+    house.twin.tick()
+    with pytest.raises(Later, match=point):
+        house.plan(house.entry())
+    with pytest.raises(Unreachable, match=point):
+        house.hands().find(house.entry())
+    house.twin.faults.garbage = set()
+    house.twin.tick()
+    assert house.act(house.entry()).name == "777_POWER3"
+
+
+@pytest.mark.parametrize(
+    ("point", "value"),
+    [
+        ("schedule", b"[]"),
+        ("schedule", b'{"POWER3": []}'),
+        ("submitted", b'{"POWER3": {"1_POWER3": [1]}}'),
+        ("submitted", b'{"POWER3": {"1_POWER3": [NaN, 1]}}'),
+        ("submitted", b'{"POWER3": {"1_POWER3": [1e30, 1e31]}}'),
+        ("submitted", b"[" * 100000),
+        ("sdfdict", b"\xff"),
+    ],
+)
+def test_points_of_another_shape_say_nothing(house: House, point: str, value: bytes) -> None:
+    house.keys.put(f"/mon/observing/{point}", value)
+    with pytest.raises(Later, match=point):
+        house.plan(house.entry())
+
+
+def test_files_of_others_that_cannot_be_read_are_passed_over(house: House) -> None:
+    house.show("sdfdict", {"1_POWER3": 7, "2_FAST": {"SESSION": {}, "OBSERVATIONS": {"OBSERVATION_1": {}}}})
+    assert house.act(house.entry()).name == "777_POWER3"
+
+
+def test_a_command_is_submitted_once_by_etcds_own_word(house: House) -> None:
+    entry = house.entry()
+    first, second = house.plan(entry), house.plan(entry)
+    assert isinstance(first, Plan)
+    assert isinstance(second, Plan)
+    house.hands().carry_out(entry, first)
+    house.hands().carry_out(entry, second)
+    assert len(house.told()) == 1
+
+
+def test_a_submission_whose_answer_was_lost_is_found(house: House) -> None:
+    entry = house.entry()
+    assert house.hands().find(entry) is None
+    house.keys.deaf_to = SUBMIT
+    with pytest.raises(Unreachable):
+        house.act(entry)
+    house.keys.deaf_to = ""
+    found = house.hands().find(entry)
+    assert found == Trace("777_POWER3", NOW)
+    assert found is not None
+    house.twin.tick()
+    assert house.hands().follow(entry, found, house.word).state is State.DONE
+    assert len(house.told()) == 1
+
+
+def test_a_session_is_found_where_its_mark_was_lost(house: House) -> None:
+    entry = house.entry()
+    house.act(entry)
+    house.keys.log = [each for each in house.keys.log if not each[0].startswith("/ovro-alert/")]
+    found = house.hands().find(entry)
+    assert found is not None
+    assert found.name == "777_POWER3"
+    outcome = house.hands().follow(entry, found, house.word)
+    assert (outcome.state, outcome.detail["products"]) == (State.DONE, "/lustre/pipeline/beam03")
+
+
+def test_one_that_was_submitted_and_never_taken_is_told_of_after_a_restart(house: House) -> None:
+    entry = house.entry()
+    house.twin.faults.silent = True
+    house.keys.deaf_to = SUBMIT
+    with pytest.raises(Unreachable):
+        house.act(entry)
+    found = house.hands().find(entry)
+    assert found is not None
+    outcome = house.hands().follow(entry, found, house.word)
+    assert outcome.state is State.FAILED
+    assert outcome.detail["message"] == "777_POWER3 was not taken by the scheduler"
+
+
+def test_a_disk_that_is_full_submits_nothing(house: House) -> None:
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    hands = Observing(house.keys, LwaSettings(), house.directory, full, house.clock)
+    plan = hands.plan(house.entry(), NOW)
+    assert isinstance(plan, Plan)
+    with pytest.raises(NotTaken, match="No space left"):
+        hands.carry_out(house.entry(), plan)
+    assert house.told() == []
+
+
+def test_a_retraction_cancels_what_has_not_begun(house: House) -> None:
+    entry = house.entry(start=house.at(300))
+    trace = house.act(entry)
+    house.word.retracted_by = "chime-7-retraction"
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.FAILED
+    assert outcome.detail["message"] == (
+        "777_POWER3 was cancelled at the telescope: retracted by chime-7-retraction"
+    )
+    assert house.twin.states() == {"777_POWER3": "cancelled"}
+
+
+def test_what_observes_goes_on_unless_it_is_to_be_stopped(house: House) -> None:
+    entry = house.entry()
+    trace = house.act(entry)
+    house.word.retracted_by = "chime-7-retraction"
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.DONE
+    assert "777_POWER3: its event was retracted by chime-7-retraction; it observes on" in house.word.said
+    again = house.entry(id=778)
+    outcome = house.hands(stop_retracted=True).follow(again, house.act(again), house.word)
+    assert outcome.state is State.FAILED
+    assert house.twin.states()["778_POWER3"] == "cancelled"
+
+
+def test_one_that_somebody_else_cancels_has_failed(house: House) -> None:
+    entry = house.entry(start=house.at(300))
+    trace = house.act(entry)
+
+    def cancel() -> None:
+        house.word.then = lambda: None
+        told = {"filename": house.told()[0]["filename"], "mode": "cancel"}
+        house.keys.put(SUBMIT, json.dumps(told).encode())
+
+    house.word.then = cancel
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.FAILED
+    assert outcome.detail["message"] == "777_POWER3 was cancelled at the telescope"
+
+
+def test_one_that_observes_goes_on_when_the_schedule_is_reset(house: House) -> None:
+    entry = house.entry()
+    trace = house.act(entry)
+
+    def reset() -> None:
+        house.word.then = lambda: None
+        house.keys.put(SUBMIT, b'{"filename": null, "mode": "reset"}')
+
+    house.word.then = reset
+    assert house.hands().follow(entry, trace, house.word).state is State.DONE
+    assert house.clock() == NOW + timedelta(seconds=60)
+
+
+def test_one_whose_start_passes_without_it_was_skipped(house: House) -> None:
+    entry = house.entry(start=house.at(100))
+    trace = house.act(entry)
+
+    def lose() -> None:
+        if house.clock() >= NOW + timedelta(seconds=45):
+            house.word.then = lambda: None
+            house.twin = Executor(house.keys, house.clock)  # restarted: it has forgotten all
+
+    house.word.then = lose
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.FAILED
+    assert outcome.detail["state"] == "skipped"
+
+
+def test_while_etcd_is_away_the_end_is_known_from_the_times(house: House) -> None:
+    entry = house.entry()
+    trace = house.act(entry)
+
+    class Away(Heard):
+        def wait(self, seconds: float) -> None:
+            house.clock.on(seconds)
+            house.keys.away = True
+
+    word = Away(house)
+    outcome = house.hands().follow(entry, trace, word)
+    assert outcome.state is State.DONE
+    assert "by its times; the scheduler could not be asked: etcd is away" in outcome.detail["message"]
+    assert word.said == ["777_POWER3 is observing", "777_POWER3 cannot be seen: etcd is away"]
+
+
+def test_a_beam_is_calibrated_where_it_is_due_and_there_is_the_time(house: House) -> None:
+    def do_cal(id: int, ahead: float, **changes: Any) -> bool:
+        plan = house.plan(house.entry(id=id, start=house.at(ahead)), beams=(3,), **changes)
+        assert isinstance(plan, Plan)
+        return bool(plan.what.session.do_cal)
+
+    assert not do_cal(1, 539)  # 55 s of lead, 480 to calibrate, 5 of notice
+    assert do_cal(1, 540)
+    assert not do_cal(1, 540, do_cal=False)
+    entry = house.entry(id=1, start=house.at(540))
+    trace = house.act(entry, beams=(3,))
+    assert house.hands().follow(entry, trace, house.word).state is State.DONE
+    assert not do_cal(2, 600)  # it was calibrated for the last one
+    assert do_cal(2, 600, calibration_max_age_s=60)
+    plan = house.plan(house.entry(id=2, start=house.at(600)), beams=(3,))
+    assert isinstance(plan, Plan)
+    assert plan.summary["last_calibrated"] == "2026-01-01T12:09:00+00:00"
+
+
+def test_nothing_is_calibrated_while_another_needs_the_beam(house: House) -> None:
+    house.act(house.entry(id=1), beams=(3,))
+    plan = house.plan(house.entry(id=2, start=house.at(545)), beams=(3,))
+    assert isinstance(plan, Plan)
+    assert plan.what.session.do_cal is False
