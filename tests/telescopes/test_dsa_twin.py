@@ -15,6 +15,7 @@ from ovro_alert.telescopes.dsa.check import check
 from ovro_alert.telescopes.dsa.hands import DsaHands
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.twin import DsaTwin
+from ovro_alert.telescopes.lwa.check import Level
 from support import until
 
 
@@ -80,35 +81,45 @@ def test_what_a_check_sees(tmp_path: Path) -> None:
     array.twin.detect("260301aaab", array.now, 500.0, ra=83.6, dec=53.0, snr=9.5)
     array.twin.misbehaviour.silent = {7}
     array.pass_by(90)
-    seen = check(array.keys, array.settings, array.now)
-    assert all(one.is_well for one in seen), seen
-    says = {one.what: one.says for one in seen}
-    assert says.pop("etcd").startswith("answers, at revision ")
-    assert says.pop("clock").startswith("the newest stamp of an antenna is ")
-    assert says == {
-        "antennas": "62 report, 62 are settled; silent: 7",
-        "pointing": "elevation 90.00°, declination +37.23°",
-        "recording": "no",
-        "correlator": "counts spectra from 2026-03-01T06:00:00Z; 16 nodes count their dumps",
-        "newest trigger": "260301aaab of 2026-03-01T06:01:00Z, DM 500.0, S/N 9.5",
-        "folder of triggers": str(tmp_path),
-    }
+    findings = check(array.keys, array.settings, array.now)
+    assert [one.text for one in findings if one.level is Level.NOTE] == ["antennas: nothing new of 7"]
+    assert [one.text for one in findings if one.level is Level.FINE and "clock" not in one.text] == [
+        f"triggers: {tmp_path}",
+        "antennas: 62 report, 62 are settled",
+        "pointing: elevation 90.00°, declination +37.23°",
+        "recording: no",
+        "correlator: counts spectra from 2026-03-01T06:00:00Z; 16 nodes count their dumps",
+        "newest trigger: 260301aaab of 2026-03-01T06:01:00Z, DM 500.0, S/N 9.5",
+        "etcd answers",
+    ]
+    assert len(findings) == 9
 
 
 def test_what_is_not_well_is_said_by_a_check() -> None:
-    array = Array()
+    array = Array(folder=None)
+    array.settings = array.settings.model_copy(update={"triggers": Path("/nonexistent/T2")})
     array.twin.misbehaviour.clock_off_s = -3
     array.keys.put("/mon/corr/1/trigger", b'{"260301aaab": {"mjds": 61100.2}}')
     array.keys.put("/mon/snap/1/armed_mjd", b'{"armed_mjd": 55000.0}')
     array.keys.put("/cmd/corr/docopy", b"{}")
     array.pass_by(2)
-    bad = {one.what: one.says for one in check(array.keys, array.settings, array.now) if not one.is_well}
-    assert bad.keys() == {"clock", "recording", "correlator", "newest trigger"}
-    assert bad["clock"] == "the antennas' clock is 3.0 s behind this host's"
-    assert bad["newest trigger"] == "cannot be read: snr: Field required"
+    assert wrong(array) == [
+        "triggers: /nonexistent/T2 is not there",
+        "clock: the antennas' clock is 3.0 s behind this host's",
+        "recording: /cmd/corr/docopy does not say whether the array is recording",
+        "correlator: does not say from when it counts spectra; 16 nodes count their dumps",
+        "newest trigger: cannot be read: snr: Field required",
+    ]
+    array.twin.misbehaviour.silent = set(range(1, 64))
+    array.pass_by(90)
+    assert "antennas: 0 report, 0 are settled" in wrong(array)
     array.keys.is_away = True
-    [only] = check(array.keys, array.settings, array.now)
-    assert (only.what, only.says, only.is_well) == ("etcd", "nobody answers", False)
+    assert wrong(array)[-1] == "etcd does not answer: nobody answers"
+
+
+def wrong(array: Array) -> list[str]:
+    findings = check(array.keys, array.settings, array.now)
+    return [one.text for one in findings if one.level is Level.WRONG]
 
 
 class Heard:

@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from ovro_alert.alert import Declination, Finite, NotNegative, Positive, Probability, RightAscension
 from ovro_alert.command import from_mjd
-from ovro_alert.telescopes.lwa.arguments import spelled
+from ovro_alert.telescopes.lwa.arguments import reason, spelled
 
-__all__ = ["BurstArguments", "DumpArguments", "RepointArguments", "spelled", "wrong"]
+__all__ = ["BurstArguments", "DumpArguments", "RepointArguments", "reason", "spelled"]
 
 FIRST, LAST = 51544, 88069  # MJD: the years 2000 to 2100
 
@@ -84,9 +84,3 @@ class BurstArguments(_Arguments):
     containment: Probability | None = None
     dmerror: NotNegative | None = None
     referencemhz: Positive | None = None
-
-
-def wrong(error: ValidationError) -> str:
-    """What is wrong with which argument."""
-    errors = error.errors(include_url=False, include_input=False, include_context=False)
-    return "; ".join(f"{'.'.join(['args', *map(str, each['loc'])])}: {each['msg']}" for each in errors)

@@ -1,6 +1,6 @@
-"""What `dsa-alert --check` sees of the array; it moves nothing."""
+"""What a person wants to see of DSA-110 before trusting a client with it; it only reads."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 
 from ovro_alert.acting import Unreachable
@@ -10,83 +10,73 @@ from ovro_alert.telescopes.dsa.pointing import to_declination
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.trigger import read
 from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.lwa.check import Finding, Level
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One thing that was looked at: what it says, and whether the client can work with it."""
-
-    what: str
-    says: str
-    is_well: bool = True
-
-
-def check(keys: Keys, settings: DsaSettings, now: datetime) -> list[Seen]:
-    """What there is to see, in order; where etcd does not answer, only that."""
+def check(keys: Keys, settings: DsaSettings, now: datetime) -> list[Finding]:
+    """All that is seen of the array; where etcd does not answer, no more than that."""
     monitor = Monitor(keys, settings)
+    findings: list[Finding] = [_folder(settings)]
     try:
-        return [
-            Seen("etcd", f"answers, at revision {keys.get(settings.recording_key).revision}"),
+        findings += [
             *_antennas(monitor, settings, now),
             _recording(monitor),
             _correlator(monitor),
             _trigger(keys),
-            _folder(settings),
         ]
-    except Unreachable as error:
-        return [Seen("etcd", str(error), is_well=False)]
+    except Unreachable as away:
+        findings.append(Finding(Level.WRONG, f"etcd does not answer: {away}"))
+    else:
+        findings.append(Finding(Level.FINE, "etcd answers"))
+    return findings
 
 
-def _antennas(monitor: Monitor, settings: DsaSettings, now: datetime) -> list[Seen]:
+def _antennas(monitor: Monitor, settings: DsaSettings, now: datetime) -> Iterator[Finding]:
     array = monitor.array(now)
     settled = sum(antenna.state == SETTLED for antenna in array.antennas.values())
-    silent = f"; silent: {', '.join(map(str, array.silent))}" if array.silent else ""
-    found = [
-        Seen(
-            "antennas",
-            f"{len(array.antennas)} report, {settled} are settled{silent}",
-            is_well=bool(array.antennas),
-        )
-    ]
+    level = Level.FINE if array.antennas else Level.WRONG
+    yield Finding(level, f"antennas: {len(array.antennas)} report, {settled} are settled")
+    if array.silent:
+        yield Finding(Level.NOTE, f"antennas: nothing new of {', '.join(map(str, array.silent))}")
     if array.elevation is not None:
         dec = to_declination(array.elevation, settings.latitude_deg)
-        found.append(Seen("pointing", f"elevation {array.elevation:.2f}°, declination {dec:+.2f}°"))
-    if array.ahead_s is not None:
-        off = monitor.clock(array)
-        within = f"the newest stamp of an antenna is {-array.ahead_s:.1f} s old"
-        found.append(Seen("clock", off or within, is_well=off is None))
-    return found
+        yield Finding(Level.FINE, f"pointing: elevation {array.elevation:.2f}°, declination {dec:+.2f}°")
+    if (off := monitor.clock(array)) is not None:
+        yield Finding(Level.WRONG, f"clock: {off}")
+    elif array.ahead_s is not None:
+        yield Finding(Level.FINE, f"clock: the newest stamp of an antenna is {-array.ahead_s:.1f} s old")
 
 
-def _recording(monitor: Monitor) -> Seen:
+def _recording(monitor: Monitor) -> Finding:
     try:
-        return Seen("recording", monitor.recording() or "no")
+        return Finding(Level.FINE, f"recording: {monitor.recording() or 'no'}")
     except LookupError as error:
-        return Seen("recording", str(error), is_well=False)
+        return Finding(Level.WRONG, f"recording: {error}")
 
 
-def _correlator(monitor: Monitor) -> Seen:
+def _correlator(monitor: Monitor) -> Finding:
     origin, dumps = monitor.origin(), monitor.dumps()
     nodes = f"{len(dumps)} nodes count their dumps"
     if origin is None:
-        return Seen("correlator", f"does not say from when it counts spectra; {nodes}", is_well=False)
-    return Seen("correlator", f"counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {nodes}")
+        return Finding(Level.WRONG, f"correlator: does not say from when it counts spectra; {nodes}")
+    return Finding(Level.FINE, f"correlator: counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {nodes}")
 
 
-def _trigger(keys: Keys) -> Seen:
+def _trigger(keys: Keys) -> Finding:
     newest = keys.get(ANNOUNCEMENT).put
     if newest is None:
-        return Seen("newest trigger", "none")
+        return Finding(Level.NOTE, "newest trigger: none")
     try:
         trigger = read(newest.value)
     except ValueError as error:
-        return Seen("newest trigger", f"cannot be read: {error}", is_well=False)
+        return Finding(Level.WRONG, f"newest trigger: cannot be read: {error}")
     says = f"{trigger.name} of {trigger.time:%Y-%m-%dT%H:%M:%SZ}, DM {trigger.dm:.1f}, S/N {trigger.snr:.1f}"
-    return Seen("newest trigger", says)
+    return Finding(Level.FINE, f"newest trigger: {says}")
 
 
-def _folder(settings: DsaSettings) -> Seen:
+def _folder(settings: DsaSettings) -> Finding:
     if settings.triggers is None:
-        return Seen("folder of triggers", "none is set: a search sees the newest trigger only")
-    is_there = settings.triggers.is_dir()
-    return Seen("folder of triggers", f"{settings.triggers}{'' if is_there else ' is not there'}", is_there)
+        return Finding(Level.NOTE, "triggers: no folder is set, and a search sees the newest one only")
+    if not settings.triggers.is_dir():
+        return Finding(Level.WRONG, f"triggers: {settings.triggers} is not there")
+    return Finding(Level.FINE, f"triggers: {settings.triggers}")
