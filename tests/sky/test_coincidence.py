@@ -15,7 +15,8 @@ import pytest
 from ovro_alert.alert import Localization
 from ovro_alert.demo.sample_map import sky_map
 from ovro_alert.sky.coincidence import LEAST_TIME_ERROR_S, Burst, Rate, compare
-from ovro_alert.sky.overlap import OnMap, of_positions, sigma
+from ovro_alert.sky.overlap import OnMap, of_positions
+from ovro_alert.sky.positions import sigma
 from ovro_alert.sky.skymap import MultiOrderMap, credible_areas, read
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

@@ -12,8 +12,8 @@ from ovro_alert.hearing import Expectation
 from ovro_alert.policy.functions import World
 from ovro_alert.settings import Settings
 from ovro_alert.sky.coincidence import Rate
+from ovro_alert.sky.positions import SKY_DEG2
 from ovro_alert.sky.ring import LENGTH_S
-from ovro_alert.sky.skymap import SKY_DEG2
 from ovro_alert.sky.visibility import OVRO_LWA, Site
 
 

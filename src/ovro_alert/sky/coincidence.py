@@ -13,8 +13,7 @@ from statistics import NormalDist
 
 from ovro_alert.alert import Localization
 from ovro_alert.sky.dispersion import dispersion_delay
-from ovro_alert.sky.overlap import CONTAINED, radius, sigma
-from ovro_alert.sky.skymap import SKY_DEG2
+from ovro_alert.sky.positions import CONTAINED, SKY_DEG2, radius, sigma
 from ovro_alert.sky.visibility import separation, unit
 
 # Pipelines differ in how they fit, and two sites on the Earth by up to 43 ms of light: no error is smaller.

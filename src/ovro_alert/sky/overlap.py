@@ -1,7 +1,7 @@
 """How two places on the sky overlap: two positions with their errors, or one and a sky map.
 
-Positions are two-dimensional Gaussians, round, in the tangent plane; a radius that holds the share c of one
-is σ √(−2 ln(1 − c)). A map is looked at in its own pixels, of whatever sizes, never rasterised.
+Positions are those of `sky.positions`. A map is looked at in its own pixels, of whatever sizes, never
+rasterised.
 
 Source: Ashton et al. 2018, ApJ 860, 6: the overlap integral I_Ω, as RAVEN of LIGO, Virgo and KAGRA uses it.
 """
@@ -15,14 +15,12 @@ from astropy import units
 from numpy.typing import NDArray
 
 from ovro_alert.alert import Localization
-from ovro_alert.sky.skymap import MAX_ORDER, SKY_DEG2, MultiOrderMap, areas_deg2
+from ovro_alert.sky.positions import CONTAINED, SKY_DEG2, radius, sigma
+from ovro_alert.sky.skymap import MAX_ORDER, MultiOrderMap, areas_deg2
 from ovro_alert.sky.visibility import separation, unit
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float64]  # … × 3, of length 1
-CONTAINED = 0.99  # with this probability one thing is taken for one
-USUAL_CONTAINMENT = 0.9  # GCN's schema: of a radius that does not say what it contains
-USUAL_ERROR_DEG = 0.1  # of a position that says no error: within so much clients of today match repeaters
 SAMPLES, POINTS = 400, 64  # places where a map has its probability; points that stand for a position's error
 STERADIAN_DEG2 = SKY_DEG2 / (4 * math.pi)
 
@@ -45,19 +43,6 @@ class Overlap:
     def is_one(self) -> bool:
         """Whether they may be one place, at CONTAINED."""
         return self.level <= CONTAINED
-
-
-def sigma(position: Localization) -> float:
-    """The standard deviation (deg) of a position along each axis."""
-    share = position.containment
-    if share is None or not 0 < share < 1:
-        share = USUAL_CONTAINMENT
-    return (position.error_deg or USUAL_ERROR_DEG) / math.sqrt(-2 * math.log1p(-share))
-
-
-def radius(sigma_deg: float) -> float:
-    """The radius (deg) that contains CONTAINED."""
-    return sigma_deg * math.sqrt(-2 * math.log1p(-CONTAINED))
 
 
 def of_positions(one: Localization, other: Localization) -> Overlap:

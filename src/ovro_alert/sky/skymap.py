@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from ovro_alert.alert import SkyMap
 from ovro_alert.sky import fits_table
+from ovro_alert.sky.positions import SKY_DEG2
 
 MAX_BYTES = 32 * 2**20  # ten times the largest that is sent
 MAX_ORDER = 29  # UNIQ of 64 bits goes no finer
 MAX_DENSITY = 1e20  # sr⁻¹; all the probability in one pixel of order 29 makes 2.8e17
 MIN_MPC, MAX_MPC = 1e-9, 1e9  # of DISTSIGMA; the latter of DISTMU, either way. The universe ends long before
 STERADIANS = math.radians(1) ** 2  # of a square degree
-SKY_DEG2 = 4 * math.pi / STERADIANS
 
 
 @dataclass(frozen=True, eq=False)

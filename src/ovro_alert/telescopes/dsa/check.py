@@ -1,0 +1,82 @@
+"""What a person wants to see of DSA-110 before trusting a client with it; it only reads."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ovro_alert.acting import Unreachable
+from ovro_alert.telescopes.dsa.dump import ANNOUNCEMENT
+from ovro_alert.telescopes.dsa.monitor import SETTLED, Monitor
+from ovro_alert.telescopes.dsa.pointing import to_declination
+from ovro_alert.telescopes.dsa.settings import DsaSettings
+from ovro_alert.telescopes.dsa.trigger import read
+from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.lwa.check import Finding, Level
+
+
+def check(keys: Keys, settings: DsaSettings, now: datetime) -> list[Finding]:
+    """All that is seen of the array; where etcd does not answer, no more than that."""
+    monitor = Monitor(keys, settings)
+    findings: list[Finding] = [_folder(settings)]
+    try:
+        findings += [
+            *_antennas(monitor, settings, now),
+            _recording(monitor),
+            _correlator(monitor),
+            _trigger(keys),
+        ]
+    except Unreachable as away:
+        findings.append(Finding(Level.WRONG, f"etcd does not answer: {away}"))
+    else:
+        findings.append(Finding(Level.FINE, "etcd answers"))
+    return findings
+
+
+def _antennas(monitor: Monitor, settings: DsaSettings, now: datetime) -> Iterator[Finding]:
+    array = monitor.array(now)
+    settled = sum(antenna.state == SETTLED for antenna in array.antennas.values())
+    level = Level.FINE if array.antennas else Level.WRONG
+    yield Finding(level, f"antennas: {len(array.antennas)} report, {settled} are settled")
+    if array.silent:
+        yield Finding(Level.NOTE, f"antennas: nothing new of {', '.join(map(str, array.silent))}")
+    if array.elevation is not None:
+        dec = to_declination(array.elevation, settings.latitude_deg)
+        yield Finding(Level.FINE, f"pointing: elevation {array.elevation:.2f}°, declination {dec:+.2f}°")
+    if (off := monitor.clock(array)) is not None:
+        yield Finding(Level.WRONG, f"clock: {off}")
+    elif array.ahead_s is not None:
+        yield Finding(Level.FINE, f"clock: the newest stamp of an antenna is {-array.ahead_s:.1f} s old")
+
+
+def _recording(monitor: Monitor) -> Finding:
+    try:
+        return Finding(Level.FINE, f"recording: {monitor.recording() or 'no'}")
+    except LookupError as error:
+        return Finding(Level.WRONG, f"recording: {error}")
+
+
+def _correlator(monitor: Monitor) -> Finding:
+    origin, dumps = monitor.origin(), monitor.dumps()
+    nodes = f"{len(dumps)} nodes count their dumps"
+    if origin is None:
+        return Finding(Level.WRONG, f"correlator: does not say from when it counts spectra; {nodes}")
+    return Finding(Level.FINE, f"correlator: counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {nodes}")
+
+
+def _trigger(keys: Keys) -> Finding:
+    newest = keys.get(ANNOUNCEMENT).put
+    if newest is None:
+        return Finding(Level.NOTE, "newest trigger: none")
+    try:
+        trigger = read(newest.value)
+    except ValueError as error:
+        return Finding(Level.WRONG, f"newest trigger: cannot be read: {error}")
+    says = f"{trigger.name} of {trigger.time:%Y-%m-%dT%H:%M:%SZ}, DM {trigger.dm:.1f}, S/N {trigger.snr:.1f}"
+    return Finding(Level.FINE, f"newest trigger: {says}")
+
+
+def _folder(settings: DsaSettings) -> Finding:
+    if settings.triggers is None:
+        return Finding(Level.NOTE, "triggers: no folder is set, and a search sees the newest one only")
+    if not settings.triggers.is_dir():
+        return Finding(Level.WRONG, f"triggers: {settings.triggers} is not there")
+    return Finding(Level.FINE, f"triggers: {settings.triggers}")
