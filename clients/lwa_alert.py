@@ -21,8 +21,8 @@ from ovro_alert.link.settings import EtcdSettings, LinkSettings
 from ovro_alert.link.worker import Worker, WorkerSettings
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.findings import Level, told
-from ovro_alert.telescopes.hands import ByWord, word
-from ovro_alert.telescopes.lwa.check import check
+from ovro_alert.telescopes.hands import ByWord
+from ovro_alert.telescopes.lwa.check import check as look
 from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 from ovro_alert.telescopes.lwa.dumping import Dumping
 from ovro_alert.telescopes.lwa.observing import Observing
@@ -33,7 +33,7 @@ class LwaAlertSettings(WorkerSettings, table="lwa_alert"):
     """Table `[lwa_alert]`; the environment names them OVRO_ALERT_LWA_ALERT_DIRECTORY and so on."""
 
     slot: str = "lwa"
-    directory: Path = Path("lwa")  # session definition files, which the scheduler's host must find; locks, cursors
+    directory: Path = Path("lwa")  # session definition files, for the scheduler's host; locks, cursors
 
 
 def _utc_now() -> datetime:
@@ -50,7 +50,7 @@ def hands(keys: Keys, directory: Path, clock: Callable[[], datetime] = _utc_now)
 
 def turn(entry: Entry) -> str:
     """Beams are chosen one after the other; a dump waits for none of them."""
-    return "dumps" if word(entry) == "trigger" else "beams"
+    return "dumps" if entry.word == "trigger" else "beams"
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _main(
-    check: Annotated[bool, typer.Option("--check", help="Print what is seen of the telescope; do nothing.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Print what is seen of it; do nothing.")] = False,
 ) -> None:
     """Carry out the commands of the relay's slot /lwa at OVRO-LWA, each at most once.
 
@@ -80,7 +80,7 @@ def _main(
 def _check() -> int:
     settings = LwaAlertSettings()
     with EtcdSettings().client() as etcd:
-        findings = check(etcd, settings.slot, LwaSettings(), settings.directory, _utc_now)
+        findings = look(etcd, settings.slot, LwaSettings(), settings.directory, _utc_now)
         findings += Dumping(etcd, DumpSettings()).check(_utc_now())
     for line in told(findings):
         typer.echo(line)

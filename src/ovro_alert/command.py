@@ -97,3 +97,8 @@ class Entry(BaseModel):
     priority: int = 0  # the greater goes first
     margin_s: Finite | None = None  # how long before its deadline it was asked
     approved_by: str | None = None  # the person, where one had to
+
+    @property
+    def word(self) -> str:
+        """What it asks, whatever its case."""
+        return self.command.strip().casefold()

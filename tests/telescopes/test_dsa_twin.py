@@ -15,7 +15,7 @@ from ovro_alert.telescopes.dsa.check import check
 from ovro_alert.telescopes.dsa.hands import DsaHands
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.twin import DsaTwin
-from ovro_alert.telescopes.lwa.check import Level
+from ovro_alert.telescopes.findings import Level
 from support import until
 
 

@@ -1,7 +1,7 @@
 """The twins of the demonstration's telescopes, on the etcd that its clients use: `python -m …telescopes URL`.
 
-OVRO-LWA's scheduler and the pipelines of its voltage buffer, and DSA-110's antennas and correlator. They write
-at ten times the speed of life: nobody waits a minute for a dump.
+OVRO-LWA's scheduler and the pipelines of its voltage buffer, and DSA-110's antennas and correlator. Dumps are
+written at a hundred times the speed of life: nobody waits minutes for one here.
 """
 
 import sys
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 from ovro_alert.link.daemon import in_background, run
 from ovro_alert.link.etcd import Etcd
-from ovro_alert.telescopes.dsa.twin import Array
+from ovro_alert.telescopes.dsa.twin import DsaTwin
 from ovro_alert.telescopes.lwa.twin_executor import Executor
 from ovro_alert.telescopes.lwa.twin_pipelines import Pipelines
 
@@ -27,9 +27,10 @@ def main() -> None:
             keys = [stack.enter_context(Etcd([url])) for _ in range(3)]
             executor = Executor(keys[0])
             stack.enter_context(Pipelines(keys[1], speed=SPEED, publish_s=0.2).running())
-            stack.enter_context(Array(keys[2]).running())
+            array = DsaTwin(keys[2])
+            in_background(lambda: array.run(stop), "DSA-110")
             print("the telescopes are there", flush=True)
-            in_background(lambda: executor.run(stop, step_s=STEP_S), "scheduler").result()
+            executor.run(stop, step_s=STEP_S)
 
     sys.exit(run(work))
 

@@ -10,7 +10,7 @@ from ovro_alert.telescopes.dsa.pointing import to_declination
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.trigger import read
 from ovro_alert.telescopes.etcd import Keys
-from ovro_alert.telescopes.lwa.check import Finding, Level
+from ovro_alert.telescopes.findings import Finding, Level
 
 
 def check(keys: Keys, settings: DsaSettings, now: datetime) -> list[Finding]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ovro_alert.sky import ring
 from ovro_alert.span import say_span
-from ovro_alert.telescopes.lwa.check import Finding, Level
+from ovro_alert.telescopes.findings import Finding, Level
 from ovro_alert.telescopes.lwa.dump import DumpPlan, Pipeline
 from ovro_alert.telescopes.lwa.dump_answers import Shown
 from ovro_alert.telescopes.lwa.dump_settings import DumpSettings

@@ -4,7 +4,6 @@ The limits are those of ovro-lwa/lwa-observing and mnc_python; errors name the k
 file (`sdf`) that would be wrong.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Self
@@ -150,18 +149,6 @@ class Session(Part):
     def resource(self) -> str:
         """What it occupies, such as `POWER3`: of two sessions that overlap there, the later is dropped."""
         return f"{self.mode}{'' if self.beam is None else self.beam}"
-
-
-# What the telescope shows of its sessions: `{"POWER3": {"777_POWER3": [from MJD, to MJD]}}`.
-Sessions = Mapping[str, Mapping[str, Sequence[float]]]
-
-
-def overlapping(sessions: Sessions, resource: str, begin_mjd: float, end_mjd: float) -> str:
-    """The name of a session that occupies the resource at some time between; empty where it is free."""
-    for name, (begins, ends) in sessions.get(resource, {}).items():
-        if begins < end_mjd and begin_mjd < ends:
-            return name
-    return ""
 
 
 def _span(beams: range) -> str:

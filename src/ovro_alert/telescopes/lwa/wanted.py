@@ -38,14 +38,9 @@ class Wanted:
     beams: tuple[int, ...]  # those that it may have, the first first
 
 
-def word(entry: Entry) -> str:
-    """What a command asks, whatever its case."""
-    return entry.command.strip().casefold()
-
-
 def wanted(entry: Entry, now: datetime, settings: LwaSettings) -> Wanted:
     """What a powerbeam or voltagebeam asks of the telescope if it is carried out `now`. Raises Unfit."""
-    mode = MODES[word(entry)]
+    mode = MODES[entry.word]
     try:
         args = BeamArguments.model_validate(spelled(entry.args))
     except ValueError as error:
