@@ -131,7 +131,7 @@ def _main(
     def work(stop: threading.Event) -> None:
         settings = WorldAlertSettings()
         with LinkSettings().relay() as relay:
-            Worker(relay, hands(settings.directory), settings, stop, in_turn=False).follow()
+            Worker(relay, hands(settings.directory), settings, stop, in_turn=None).follow()
 
     sys.exit(run(work))
 

@@ -55,3 +55,26 @@ def test_it_is_held_until_it_leaves_and_the_files_reach_its_end(length, age, las
 
 def test_a_file_holds_whole_blocks():
     assert ring.FILE_SAMPLES % ring.BLOCK_SAMPLES == 0
+
+
+@pytest.mark.parametrize(
+    ("samples", "files", "of_each"),
+    [
+        (0, 1, 960),
+        (961, 1, 1920),
+        (1_000_320, 1, 1_000_320),
+        (1_000_321, 2, 501_120),  # 521 blocks and a sample, halved: 522
+        (3_349_610, 4, 838_080),
+    ],
+)
+def test_files_hold_less_than_a_block_each_too_many(samples, files, of_each):
+    assert ring.split(samples) == (files, of_each)
+
+
+@given(st.integers(1, 10**10), st.integers(1, 1042))
+def test_samples_are_split_into_as_few_files_as_hold_them(samples, blocks):
+    files, of_each = ring.split(samples, blocks * 960)
+    assert of_each % 960 == 0
+    assert of_each <= blocks * 960
+    assert 0 <= files * of_each - samples < files * 960
+    assert (files - 1) * blocks * 960 < samples

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from telescopes.memory import NOW, Clock, MemoryKeys
 
-from ovro_alert.telescopes.lwa.check import Level, check
+from ovro_alert.telescopes.findings import Level
+from ovro_alert.telescopes.lwa.check import check
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 from ovro_alert.telescopes.lwa.twin_executor import Executor, Faults
 

@@ -14,7 +14,8 @@ from ovro_alert.command import Entry, State
 from ovro_alert.link.daemon import in_background
 from ovro_alert.link.durable import replace
 from ovro_alert.link.etcd import Etcd
-from ovro_alert.telescopes.lwa.check import Level, check
+from ovro_alert.telescopes.findings import Level
+from ovro_alert.telescopes.lwa.check import check
 from ovro_alert.telescopes.lwa.observing import Observing
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 from ovro_alert.telescopes.lwa.twin_executor import Executor

@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,10 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def _one_after_the_other(entry: Entry) -> str:
+    return ""
+
+
 def _no_step(name: str) -> None:
     """Nobody watches."""
 
@@ -95,7 +99,8 @@ class Turns:
 class Worker:
     """Follows a slot until `stop`; `step` is told each step of a command, which tests die at.
 
-    Where commands go `in_turn`, none is planned before the one before it was carried out.
+    Of commands that go in one turn, by what `in_turn` says of them, none is planned before the one before it
+    was carried out; without it nobody waits.
     """
 
     def __init__(
@@ -105,7 +110,7 @@ class Worker:
         settings: WorkerSettings,
         stop: threading.Event,
         *,
-        in_turn: bool = True,
+        in_turn: Callable[[Entry], str] | None = _one_after_the_other,
         clock: Callable[[], datetime] = _utc_now,
         step: Callable[[str], None] = _no_step,
     ) -> None:
@@ -116,7 +121,8 @@ class Worker:
         self._clock = clock
         self._step = step
         self._directory = settings.directory.resolve()
-        self._turns = Turns() if in_turn else None
+        self._in_turn = in_turn
+        self._turns: dict[str, Turns] = {}
 
     def follow(self) -> None:
         """Carry out command after command, until `stop`. ValueError where another has this client's name."""
@@ -244,7 +250,7 @@ class Worker:
 
     def _act(self, entry: Entry, lease: Lease, word: "_Heard") -> Trace | Outcome:
         """Carry out a command, if it is still right to."""
-        with self._turns.turn(entry.priority, entry.seq) if self._turns else nullcontext():
+        with self._turn(entry):
             if late := self._too_late(entry):
                 return refused(late)
             plan = self._hands.plan(entry, self._clock())
@@ -260,6 +266,12 @@ class Worker:
             trace = self._do(entry, plan)
         self._step("acted")
         return trace
+
+    def _turn(self, entry: Entry) -> AbstractContextManager[None]:
+        if self._in_turn is None:
+            return nullcontext()
+        turns = self._turns.setdefault(self._in_turn(entry), Turns())
+        return turns.turn(entry.priority, entry.seq)
 
     def _do(self, entry: Entry, plan: Plan) -> Trace:
         try:

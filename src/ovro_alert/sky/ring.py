@@ -16,6 +16,9 @@ FILE_SAMPLES = 1_000_320  # 41.8 s, 67.6 GB
 PIPELINES = 16  # two on each of eight hosts hold a buffer
 # 256 GB a pipeline at these figures. A ring of 30 minutes is reported too.
 LENGTH_S = 158.0
+# The memory is rounded up to a power of two (copy_block.py there): 2³⁸ bytes hold so much, which is how old
+# the oldest sample may be, where a dump begins.
+OLDEST_S = 170.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,15 @@ def to_samples(seconds: float) -> int:
 def files_for(samples: int) -> int:
     """How many files of a pipeline hold so many samples: one at least."""
     return max(1, -(-samples // FILE_SAMPLES))
+
+
+def split(samples: int, longest: int = FILE_SAMPLES) -> tuple[int, int]:
+    """The files that hold so many samples, and the samples of each: less than a block a file too many.
+
+    Files are as few as they can be with no more than `longest` samples, a multiple of a block's.
+    """
+    files = max(1, -(-samples // longest))
+    return files, max(1, -(-samples // (files * BLOCK_SAMPLES))) * BLOCK_SAMPLES
 
 
 def file_seconds(files: int) -> float:

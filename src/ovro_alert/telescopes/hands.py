@@ -22,22 +22,23 @@ class ByWord:
         """Their plan; a word that is not known is refused and told the known ones."""
         if hands := self._of(entry):
             return hands.plan(entry, now)
-        if _word(entry) == "test":
+        if word(entry) == "test":
             return Outcome(State.DONE, {"message": "a test: nothing was moved"})
         known = ", ".join([*self._hands, "test"])
-        return refused(f"command: {_word(entry)[:50]!r} is not known here; known are {known}")
+        return refused(f"command: {word(entry)[:50]!r} is not known here; known are {known}")
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """By those who planned it."""
-        return self._hands[_word(entry)].carry_out(entry, plan)
+        return self._hands[word(entry)].carry_out(entry, plan)
 
     def follow(self, entry: Entry, trace: Trace, word: Word) -> Outcome:
         """By those who found its trace."""
-        return self._hands[_word(entry)].follow(entry, trace, word)
+        return self._hands[word(entry)].follow(entry, trace, word)
 
     def _of(self, entry: Entry) -> Hands | None:
-        return self._hands.get(_word(entry))
+        return self._hands.get(word(entry))
 
 
-def _word(entry: Entry) -> str:
+def word(entry: Entry) -> str:
+    """The command's word, in small letters."""
     return entry.command.strip().casefold()

@@ -80,7 +80,10 @@ class BeamArguments(_Arguments):
 
 
 class DumpArguments(_Arguments):
-    """How much of the buffer to keep; everything else of a trigger is its metadata."""
+    """What of the buffer to keep: so much of it, or a window; all else of a trigger is its metadata."""
 
     nsamp: int | None = Field(None, gt=0, le=2**53)
     duration: Positive | None = None
+    start: Annotated[Utc | None, BeforeValidator(_to_moment)] = None
+    end: Annotated[Utc | None, BeforeValidator(_to_moment)] = None
+    toa: Annotated[Utc | None, BeforeValidator(_to_moment)] = None  # at the telescope

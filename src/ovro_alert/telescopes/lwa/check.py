@@ -4,13 +4,12 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 
 from ovro_alert.acting import Unreachable
 from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.findings import Finding, Level
 from ovro_alert.telescopes.lwa import calibration
 from ovro_alert.telescopes.lwa.beams import overlapping
 from ovro_alert.telescopes.lwa.monitor import Garbled, Shown
@@ -20,22 +19,6 @@ from ovro_alert.telescopes.lwa.settings import LwaSettings
 CLOCK_S = 1.0  # clocks may differ by so much
 KEPT = {2: "the Sun", 4: "Jupiter"}
 RECORDED = range(1, 11)  # dr1 to dr10 exist
-
-
-class Level(StrEnum):
-    """How much a finding matters."""
-
-    FINE = "fine"
-    NOTE = "note"
-    WRONG = "wrong"  # commands would be refused, or done badly
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was seen."""
-
-    level: Level
-    text: str
 
 
 def check(

@@ -1,19 +1,55 @@
-"""The triggered dump: how much of the voltage buffer is written to disk, and the words that ask for it.
+"""The triggered dump: which pipelines hold a voltage buffer, and the words that ask them to write it to disk.
 
 The correlator's pipelines listen on etcd; keys and commands are those of realtimeradio/caltech-bifrost-dsp
 (pipeline-control/ and its TriggeredDump block). What the buffer holds is reckoned in `sky.ring`.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from ovro_alert.sky import ring
 
 HOSTS = tuple(f"lxdlwagpu{n:02d}" for n in range(1, 9))
 DUMP_PATHS = {2: "/data0/", 3: "/data1/"}  # by pipeline: the other two of a host hold no buffer
+
+
+class Pipeline(NamedTuple):
+    """A pipeline that holds a buffer."""
+
+    host: str
+    number: int
+    dump_path: str
+
+    @property
+    def name(self) -> str:
+        """As people read it: `lxdlwagpu01/2`."""
+        return f"{self.host}/{self.number}"
+
+    def key(self, kind: Literal["cmd", "resp", "mon"]) -> str:
+        """Where in etcd it is told something, replies, and shows how it is."""
+        return f"/{kind}/corr/x/{self.host}/pipeline/{self.number}/TriggeredDump/0"
+
+
+def pipelines(hosts: tuple[str, ...], dump_paths: Mapping[int, str]) -> tuple[Pipeline, ...]:
+    """Those of all hosts that hold a buffer."""
+    return tuple(Pipeline(host, number, path) for host in hosts for number, path in dump_paths.items())
+
+
+PIPELINES = pipelines(HOSTS, DUMP_PATHS)
+
+
+def order(id: str, at: datetime, command: Literal["trigger", "abort"], **kwargs: Any) -> dict[str, Any]:
+    """What is put under a pipeline's key. The reply returns the id, which must be text."""
+    val = {
+        "block": "TriggeredDump",
+        "timestamp": at.timestamp(),
+        # Of a null or a fraction where an integer belongs it says −2, and does nothing.
+        "kwargs": {"command": command, **kwargs},
+    }
+    return {"cmd": "update", "val": val, "id": id}
 
 
 @dataclass(frozen=True)
@@ -26,30 +62,37 @@ class DumpPlan:
     at: datetime
     nfile: int
     ntime_per_file: int = ring.FILE_SAMPLES
+    pipelines: tuple[Pipeline, ...] = PIPELINES
 
     @property
     def seconds(self) -> float:
         """How much time the files of a pipeline hold."""
-        return ring.file_seconds(self.nfile)
+        return self.nfile * self.ntime_per_file / ring.SAMPLE_HZ
 
     @property
     def bytes_per_pipeline(self) -> int:
         """How much a pipeline writes."""
-        return ring.file_bytes(self.nfile)
+        return self.nfile * self.ntime_per_file * ring.SAMPLE_BYTES
+
+    @property
+    def bytes(self) -> int:
+        """How much all of them write."""
+        return self.bytes_per_pipeline * len(self.pipelines)
 
     def puts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every etcd key with the command to put there; the reply comes under /resp with the same tail."""
-        for host in HOSTS:
-            for pipeline, path in DUMP_PATHS.items():
-                kwargs = {
-                    "command": "trigger",
-                    "nfile": self.nfile,
-                    "ntime_per_file": self.ntime_per_file,
-                    "dump_path": path,
-                }
-                val = {"block": "TriggeredDump", "timestamp": self.at.timestamp(), "kwargs": kwargs}
-                key = f"/cmd/corr/x/{host}/pipeline/{pipeline}/TriggeredDump/0"
-                yield key, {"cmd": "update", "val": val, "id": self.id}
+        for one in self.pipelines:
+            yield (
+                one.key("cmd"),
+                order(
+                    self.id,
+                    self.at,
+                    "trigger",
+                    nfile=self.nfile,
+                    ntime_per_file=self.ntime_per_file,
+                    dump_path=one.dump_path,
+                ),
+            )
 
 
 def plan(id: str, at: datetime, samples: int) -> DumpPlan:
@@ -63,7 +106,7 @@ def document(plan: DumpPlan, metadata: dict[str, Any]) -> str:
         "at": plan.at.isoformat(),
         "seconds": plan.seconds,
         "bytes_per_pipeline": plan.bytes_per_pipeline,
-        "bytes": plan.bytes_per_pipeline * len(HOSTS) * len(DUMP_PATHS),
+        "bytes": plan.bytes,
         "metadata": metadata,
         "puts": [{"key": key, "value": value} for key, value in plan.puts()],
     }
