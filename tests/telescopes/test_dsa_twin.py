@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-import etcds
 from dsa_array import Array, command
+from ovro_alert.acting import Plan
 from ovro_alert.command import State
 from ovro_alert.link.daemon import in_background
 from ovro_alert.link.etcd import Etcd
 from ovro_alert.telescopes.dsa.check import check
-from ovro_alert.telescopes.dsa.hands import DsaHands
+from ovro_alert.telescopes.dsa.hands import DsaHands, utc_now
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.twin import DsaTwin
 from ovro_alert.telescopes.findings import Level
@@ -134,21 +134,21 @@ class Heard:
         threading.Event().wait(seconds)
 
 
-def test_hands_and_twin_over_a_real_etcd(etcd_server: etcds.Server) -> None:
+def test_hands_and_twin_over_an_etcd(keys: Etcd) -> None:
     stop = threading.Event()
-    with Etcd([etcd_server.url]) as keys:
-        twin = DsaTwin(keys, antennas=range(1, 12))
-        running = in_background(lambda: twin.run(stop), "twin")
-        try:
-            hands = DsaHands(keys, DsaSettings(look_s=0.1))
-            for entry in (command("dump", {"specnum": 0}), command("repoint", {"elevation": 90.5}, id=778)):
-                plan = hands.plan(entry, twin._clock())
-                trace = hands.carry_out(entry, plan)  # type: ignore[arg-type]
-                assert hands.carry_out(entry, plan) == trace  # type: ignore[arg-type]
-                assert hands.find(entry) == trace
-                assert hands.follow(entry, trace, Heard()).state is State.DONE
-            until(lambda: len(twin.account) == 2)
-        finally:
-            stop.set()
-            running.result(10)
+    twin = DsaTwin(keys, antennas=range(1, 12))
+    running = in_background(lambda: twin.run(stop), "twin")
+    try:
+        hands = DsaHands(keys, DsaSettings(look_s=0.1))
+        for entry in (command("dump", {"specnum": 0}), command("repoint", {"elevation": 90.5}, id=778)):
+            plan = hands.plan(entry, utc_now())
+            assert isinstance(plan, Plan), plan
+            trace = hands.carry_out(entry, plan)
+            assert hands.carry_out(entry, plan) == trace
+            assert hands.find(entry) == trace
+            assert hands.follow(entry, trace, Heard()).state is State.DONE
+        until(lambda: len(twin.account) == 2)
+    finally:
+        stop.set()
+        running.result(10)
     assert [told["did"] for told in twin.account] == ["dumped", "moved"]

@@ -137,7 +137,7 @@ class Dumps:
         told: list[int] | None = None
         while True:
             now = self._monitor.dumps() if before else {}
-            written = [node for node, count in before.items() if now.get(node, count) > count]
+            written = sorted(node for node, count in before.items() if now.get(node, count) > count)
             seen = f"{len(written)} of {len(before)} nodes of the correlator have written it"
             is_over = len(written) == len(before) or self._waited(trace)
             if is_over:
