@@ -92,17 +92,21 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
         assert keys.get_all("/ovro-alert/")[0] == {}
 
 
-def test_a_retraction_aborts_the_dump_that_is_written(place: Observatory) -> None:
-    place.pipelines.misbehave("slow")
-    place.start()
-    now = datetime.now(UTC)
-    wave = {"content": gw_notice("S260304dmp", "PRELIMINARY", now, BNS)}
-    asked = place.http.post("/alerts", **wave).raise_for_status().json()["commands"][0]
-    until(lambda: place.reports(asked, "progress"), LIMIT_S)
-    place.http.post("/alerts", content=gw_notice("S260304dmp", "RETRACTION", now, None)).raise_for_status()
-    state, detail = place.outcome(asked)
-    assert (state, "retracted by" in detail["message"]) == ("failed", True), detail
-    assert {one["status"] for one in place.pipelines.account()["dumps"]} == {"aborted"}
+def test_a_retraction_aborts_the_dump_that_is_written(
+    relay: RunningRelay, keys_url: str, tmp_path: Path
+) -> None:
+    with observatory(relay, keys_url, tmp_path / "lwa", speed=1.0) as place:
+        place.start()
+        now = datetime.now(UTC)
+        wave, no_wave = (
+            gw_notice("S260304dmp", *of) for of in (("PRELIMINARY", now, BNS), ("RETRACTION", now, None))
+        )
+        asked = place.http.post("/alerts", content=wave).raise_for_status().json()["commands"][0]
+        until(lambda: place.reports(asked, "progress"), LIMIT_S)
+        place.http.post("/alerts", content=no_wave).raise_for_status()
+        state, detail = place.outcome(asked)
+        assert (state, "retracted by" in detail["message"]) == ("failed", True), detail
+        assert {one["status"] for one in place.pipelines.account()["dumps"]} == {"aborted"}
 
 
 def test_a_session_that_is_dropped_has_failed_and_says_so(place: Observatory) -> None:
