@@ -62,6 +62,7 @@ class Observatory:
                 "OVRO_ALERT_LWA_DUMP_SAY_S": "0.2",
                 "OVRO_ALERT_LWA_DUMP_LOOK_S": "0.1",
                 "OVRO_ALERT_LWA_FOLLOW_S": "0.1",
+                "OVRO_ALERT_LWA_ACCEPT_S": "3",
             }
         )
 
