@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from ovro_alert.acting import Unreachable
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import run
 from ovro_alert.link.settings import EtcdSettings, LinkSettings
@@ -47,7 +48,11 @@ def _main(
     environment; RELAY_URL and RELAY_KEY say where the relay is.
     """
     if check:
-        raise typer.Exit(_check())
+        try:
+            raise typer.Exit(_check())
+        except (ValueError, OSError, Unreachable) as error:
+            typer.echo(f"dsa-alert: {error}", err=True)
+            raise typer.Exit(1) from error
 
     def work(stop: threading.Event) -> None:
         settings = DsaAlertSettings()

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ovro_alert.acting import Hands
+from ovro_alert.acting import Hands, Unreachable
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
@@ -67,7 +67,11 @@ def _main(
     of the settings file, or the environment; RELAY_URL and RELAY_KEY say where the relay is.
     """
     if check:
-        raise typer.Exit(_check())
+        try:
+            raise typer.Exit(_check())
+        except (ValueError, OSError, Unreachable) as error:
+            typer.echo(f"lwa-alert: {error}", err=True)
+            raise typer.Exit(1) from error
 
     def work(stop: threading.Event) -> None:
         settings = LwaAlertSettings()
