@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from ovro_alert.acting import Unreachable
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import run
 from ovro_alert.link.settings import EtcdSettings, LinkSettings
@@ -50,7 +49,7 @@ def _main(
     if check:
         try:
             raise typer.Exit(_check())
-        except (ValueError, OSError, Unreachable) as error:
+        except (ValueError, OSError) as error:
             typer.echo(f"dsa-alert: {error}", err=True)
             raise typer.Exit(1) from error
 

@@ -7,6 +7,7 @@ over the telescope's etcd; each is followed until it has ended.
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -69,7 +70,7 @@ def _main(
     if check:
         try:
             raise typer.Exit(_check())
-        except (ValueError, OSError, Unreachable) as error:
+        except (ValueError, OSError) as error:
             typer.echo(f"lwa-alert: {error}", err=True)
             raise typer.Exit(1) from error
 
@@ -85,7 +86,8 @@ def _check() -> int:
     settings = LwaAlertSettings()
     with EtcdSettings().client() as etcd:
         findings = look(etcd, settings.slot, LwaSettings(), settings.directory, _utc_now)
-        findings += Dumping(etcd, DumpSettings()).check(_utc_now())
+        with suppress(Unreachable):  # which was found already
+            findings += Dumping(etcd, DumpSettings()).check(_utc_now())
     for line in told(findings):
         typer.echo(line)
     return int(any(one.level is Level.WRONG for one in findings))
