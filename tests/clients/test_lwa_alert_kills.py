@@ -178,7 +178,7 @@ def test_killed_at_every_step(place: Observatory, killed: Clients) -> None:
         if step.startswith("trigger"):
             dumps.append(place.put("trigger", duration=10))
         else:
-            # One that was submitted a moment before the kill may not be shown yet: each has a beam of its own.
+            # What was submitted just before a kill may not be shown yet: each has a beam of its own.
             beamnum = BEAMS[len(beams) % len(BEAMS)]
             beams.append(place.put("powerbeam", **BEAM, duration=0.3, beamnum=beamnum))
         killed.start(step)
