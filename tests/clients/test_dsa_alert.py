@@ -21,6 +21,7 @@ when = ['source == "flarescope"']
 slot = "dsa"
 command = "repoint"
 approval = true
+deadline = 'after(request.start, 600)'
 args.dec = 'localization.dec'
 """
 
