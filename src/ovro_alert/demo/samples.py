@@ -6,18 +6,28 @@ from the moment that they are made for, so that no two stories share an event.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_retraction, chime_voevent, dsa_notice
-from ovro_alert.demo.sample_waves import BBH, BNS, EARLY, gw_notice
+from ovro_alert.demo.sample_bursts import (
+    Burst,
+    chime_notice,
+    chime_retraction,
+    chime_voevent,
+    dsa_notice,
+    dsa_trigger,
+)
+from ovro_alert.demo.sample_waves import BBH, BNS, EARLY, gw_notice, meridian
 from ovro_alert.demo.wire import to_json, utc
 
 TRIGGER = ("lwa", "trigger")
 BEAM = ("lwa", "powerbeam")
+VOLTAGES = ("lwa", "voltagebeam")
 SEARCH = ("dsa", "CHIME FRB")
 GUANO = ("world", "swift")
 AGAIN = (BEAM, SEARCH, ("dsa", "repoint"))
+ARRAY_DEC = 71.2  # deg, where DSA-110 looks
 
 
 class Sample(NamedTuple):
@@ -26,7 +36,7 @@ class Sample(NamedTuple):
     name: str  # unique in the story
     title: str
     raw: bytes
-    transport: Literal["kafka", "voevent", "flarescope"]
+    transport: Literal["kafka", "voevent", "flarescope", "etcd"]
     topic: str  # of Kafka; "" for the others
     filename: str
     expects: tuple[tuple[str, str], ...] | None
@@ -61,6 +71,23 @@ def _story(now: datetime) -> Iterator[Sample]:
     yield _chime("chime-retraction", "CHIME/FRB: the new burst is retracted", chime_retraction(new, now))
     yield _dsa("dsa-detection", "DSA-110: a burst", "initial", now, BEAM, GUANO)
     yield _dsa("dsa-retraction", "DSA-110: the burst is retracted", "retraction", now)
+    both = Burst(_number(now, 4), seen, meridian(now), ARRAY_DEC, 437.2, 0.99)
+    yield Sample(
+        name="dsa-trigger",
+        title="DSA-110's search finds a burst",
+        raw=dsa_trigger(f"{now:%y%m%d}{_letters(now, 1)}", both),
+        transport="etcd",
+        topic="",
+        filename="dsa-trigger.json",
+        expects=(BEAM, GUANO),
+    )
+    as_chime_saw_it = replace(both, ra=round((both.ra + 0.11) % 360, 3), dec=71.17, dm=437.6)
+    yield _chime(
+        "chime-codetection",
+        "CHIME/FRB: the same burst, as CHIME saw it",
+        chime_voevent(as_chime_saw_it),
+        *(BEAM, SEARCH, VOLTAGES),
+    )
     mock, binary, merger = (superevent(now, turn) for turn in range(3))
     yield _wave("gw-mock", "LIGO: a mock neutron-star merger", f"M{mock}", "PRELIMINARY", now, BNS)
     yield _wave("gw-black-holes", "LIGO: black holes merge", binary, "PRELIMINARY", now, BBH)
