@@ -15,7 +15,7 @@ from ovro_alert.demo.chime_broker import ChimeBroker
 from ovro_alert.demo.processes import Failed, Processes, free_port, wait_for
 from ovro_alert.demo.samples import Sample
 from ovro_alert.demo.telescopes import THERE
-from ovro_alert.link.etcd import Etcd
+from ovro_alert.link.etcd import Etcd, EtcdAway
 
 PORT = 8001  # the relay's, where it is free
 KEY = "demo"  # on loopback, for as long as the demonstration runs
@@ -49,12 +49,18 @@ class Observatory:
             case "flarescope":
                 self._drop(sample)
             case "etcd":
-                self.etcd.put(TRIGGER, sample.raw)
+                self._put(sample)
 
     def _produce(self, sample: Sample) -> None:
         self.producer.produce(sample.topic, sample.raw)
         if self.producer.flush(10):
             raise Failed(f"Kafka did not take {sample.name}")
+
+    def _put(self, sample: Sample) -> None:
+        try:
+            self.etcd.put(TRIGGER, sample.raw)
+        except EtcdAway as away:
+            raise Failed(f"etcd did not take {sample.name}: {away}") from away
 
     def _drop(self, sample: Sample) -> None:
         # Under another name first: a request that is half written is nobody's to read.
@@ -89,13 +95,15 @@ def observatory(out: Path, topics: Iterable[str]) -> Iterator[Observatory]:
         chime = stack.enter_context(closing(ChimeBroker()))
         etcd = stack.enter_context(Etcd([etcd_url]))
         processes = stack.enter_context(Processes(out / "logs", environment))
-        _etcd(out, etcd_url, processes)
-        processes.start("relay", "-m", "uvicorn", "relay_api:app", "--host", "127.0.0.1", "--port", str(port))
+        etcd_log = _etcd(out, etcd_url, processes)
+        relay_log = processes.start(
+            "relay", "-m", "uvicorn", "relay_api:app", "--host=127.0.0.1", f"--port={port}"
+        )
         broker_port, broker_log = _comet_broker(out, chime.port, processes)
         producer, bootstrap = _kafka(topics)
-        _wait_for_answer(f"{etcd_url}/health", "etcd", processes)
+        _wait_for_answer(f"{etcd_url}/health", f"etcd (log: {etcd_log})", processes)
         there = processes.start("telescopes", "-m", "ovro_alert.demo.telescopes", etcd_url)
-        _wait_for_answer(f"{url}/healthz", "relay", processes)
+        _wait_for_answer(f"{url}/healthz", f"the relay (log: {relay_log})", processes)
         logs = [(there, THERE, "the telescopes' twins")]
         for slot in ("lwa", "dsa"):
             log = processes.start(f"{slot}-alert", "-m", f"ovro_alert.clients.{slot}_alert")
@@ -125,14 +133,14 @@ def _client(slot: str, out: Path) -> dict[str, str]:
     return {f"OVRO_ALERT_{slot.upper()}_ALERT_{name}": value for name, value in table.items()}
 
 
-def _etcd(out: Path, url: str, processes: Processes) -> None:
-    """The telescopes' etcd: the real one, or where that is not installed the one in memory."""
+def _etcd(out: Path, url: str, processes: Processes) -> Path:
+    """The telescopes' etcd: the real one, or where that is not installed the one in memory; its log."""
     program = shutil.which("etcd")
     if program is None:
-        processes.start("etcd", "-m", "ovro_alert.demo.etcd_gateway", "--port", url.rpartition(":")[2])
-        return
+        port = url.rpartition(":")[2]
+        return processes.start("etcd", "-m", "ovro_alert.demo.etcd_gateway", "--port", port)
     peer = f"http://127.0.0.1:{free_port()}"
-    processes.start(
+    return processes.start(
         "etcd",
         f"--data-dir={out / 'etcd'}",
         "--logger=zap",
@@ -205,7 +213,7 @@ def _wait_for_words(words: str, log: Path, what: str, processes: Processes) -> N
     wait_for(has_come, f"{what} (log: {log})")
 
 
-def _wait_for_answer(url: str, name: str, processes: Processes) -> None:
+def _wait_for_answer(url: str, what: str, processes: Processes) -> None:
     def answers() -> bool:
         processes.check()
         try:
@@ -213,4 +221,4 @@ def _wait_for_answer(url: str, name: str, processes: Processes) -> None:
         except httpx2.TransportError:
             return False
 
-    wait_for(answers, f"{name} (its log is {name}.log)")
+    wait_for(answers, what)

@@ -16,7 +16,7 @@ from ovro_alert.demo.observatory import KEY, Observatory, observatory
 from ovro_alert.demo.play import Player
 from ovro_alert.demo.processes import Failed
 from ovro_alert.demo.replay import as_though_now, recorded
-from ovro_alert.demo.samples import Sample, samples
+from ovro_alert.demo.samples import Sample, codetection, samples
 from ovro_alert.demo.summary import summary
 from ovro_alert.demo.view import View
 from ovro_alert.link.relay import Away, Relay
@@ -27,7 +27,7 @@ TIMELINE = "timeline.json"
 def demo(out: Path, corpus: Path | None, once: bool) -> int:
     """Runs the demonstration with its files below `out`; returns the exit code.
 
-    0 only if every command that was due was carried out. Unless `once`, all goes on running until Ctrl-C.
+    0 only if every command that was due is done, or its session observes. Unless `once`, all goes on running until Ctrl-C.
     """
     view = View(Console(soft_wrap=True))
     stop = threading.Event()
@@ -60,7 +60,7 @@ def demo(out: Path, corpus: Path | None, once: bool) -> int:
 def _cast(corpus: Path | None, now: datetime, view: View) -> list[Sample]:
     """The alerts to play."""
     if corpus is None:
-        return samples(now)
+        return [*samples(now), *codetection(now)]
     if not corpus.is_dir():
         raise Failed(f"--corpus: {corpus} is not a folder")
     found = [as_though_now(sample, now)[0] for sample in recorded(corpus)]

@@ -47,6 +47,11 @@ def samples(now: datetime) -> list[Sample]:
     return list(_story(now.astimezone(UTC)))
 
 
+def codetection(now: datetime) -> list[Sample]:
+    """One burst by DSA-110 and by CHIME/FRB, as though it came at `now` (aware), where the array looks."""
+    return list(_seen_by_both(now.astimezone(UTC)))
+
+
 def _story(now: datetime) -> Iterator[Sample]:
     seen = now - timedelta(seconds=1)
     test = Burst(_number(now, 0), seen, 83.633, 22.0145, 567.7, 1.0, role="test")
@@ -71,7 +76,25 @@ def _story(now: datetime) -> Iterator[Sample]:
     yield _chime("chime-retraction", "CHIME/FRB: the new burst is retracted", chime_retraction(new, now))
     yield _dsa("dsa-detection", "DSA-110: a burst", "initial", now, BEAM, GUANO)
     yield _dsa("dsa-retraction", "DSA-110: the burst is retracted", "retraction", now)
-    both = Burst(_number(now, 4), seen, meridian(now), ARRAY_DEC, 437.2, 0.99)
+    mock, binary, merger = (superevent(now, turn) for turn in range(3))
+    yield _wave("gw-mock", "LIGO: a mock neutron-star merger", f"M{mock}", "PRELIMINARY", now, BNS)
+    yield _wave("gw-black-holes", "LIGO: black holes merge", binary, "PRELIMINARY", now, BBH)
+    yield _wave("gw-retraction", "LIGO: the black holes are retracted", binary, "RETRACTION", now, None)
+    yield _wave(
+        "gw-early-warning",
+        "LIGO: early warning of neutron stars, not yet sure",
+        merger,
+        "EARLYWARNING",
+        now,
+        EARLY,
+    )
+    yield _wave("gw-merger", "LIGO: neutron stars merge", merger, "PRELIMINARY", now, BNS, TRIGGER)
+    cut_off = gw_notice(superevent(now, 3), "PRELIMINARY", now, BNS)[:-400]
+    yield _by_kafka("gw-malformed", "LIGO: a notice that was cut off", cut_off, "igwn.gwalert")
+
+
+def _seen_by_both(now: datetime) -> Iterator[Sample]:
+    both = Burst(_number(now, 4), now - timedelta(seconds=1), meridian(now), ARRAY_DEC, 437.2, 0.99)
     yield Sample(
         name="dsa-trigger",
         title="DSA-110's search finds a burst",
@@ -88,21 +111,6 @@ def _story(now: datetime) -> Iterator[Sample]:
         chime_voevent(as_chime_saw_it),
         *(BEAM, SEARCH, VOLTAGES),
     )
-    mock, binary, merger = (superevent(now, turn) for turn in range(3))
-    yield _wave("gw-mock", "LIGO: a mock neutron-star merger", f"M{mock}", "PRELIMINARY", now, BNS)
-    yield _wave("gw-black-holes", "LIGO: black holes merge", binary, "PRELIMINARY", now, BBH)
-    yield _wave("gw-retraction", "LIGO: the black holes are retracted", binary, "RETRACTION", now, None)
-    yield _wave(
-        "gw-early-warning",
-        "LIGO: early warning of neutron stars, not yet sure",
-        merger,
-        "EARLYWARNING",
-        now,
-        EARLY,
-    )
-    yield _wave("gw-merger", "LIGO: neutron stars merge", merger, "PRELIMINARY", now, BNS, TRIGGER)
-    cut_off = gw_notice(superevent(now, 3), "PRELIMINARY", now, BNS)[:-400]
-    yield _by_kafka("gw-malformed", "LIGO: a notice that was cut off", cut_off, "igwn.gwalert")
 
 
 def _letters(now: datetime, turn: int) -> str:

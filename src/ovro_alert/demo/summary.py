@@ -1,6 +1,6 @@
 """What came of the story in the end, for people: what is done, what still runs, what waits for whom."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,7 +22,8 @@ def summary(played: list[Played], out: Path) -> Iterator[str]:
     for slot in dict.fromkeys(one.slot for one in asked):
         yield f"/{slot}{TELESCOPES.get(slot, '')}:"
         yield from map(_line, (one for one in asked if one.slot == slot))
-    yield from _files("Session definition files", out.glob("lwa/sdf/*.sdf"))
+    yield "Session definition files:"
+    yield from [f"  {path}" for path in sorted(out.glob("lwa/sdf/*.sdf"))] or ["  none"]
     for each in played:
         if each.complaint:
             yield f"[bold red]{escape(each.sample.title)}: {escape(each.complaint)}[/]"
@@ -51,8 +52,3 @@ def _until(one: Asked) -> datetime | None:
     if "triggers" in one.detail and one.running_at:
         return one.running_at + timedelta(seconds=DsaSettings().search_wait_s)
     return None
-
-
-def _files(title: str, paths: Iterable[Path]) -> Iterator[str]:
-    yield f"{title}:"
-    yield from [f"  {path}" for path in sorted(paths)] or ["  none"]
