@@ -12,7 +12,7 @@ from typing import Any
 from rule_engine import DataType
 
 from ovro_alert.policy.functions import Functions, Missing, Scope
-from ovro_alert.sky import pointing
+from ovro_alert.sky import caps, pointing
 from ovro_alert.sky.skymap import MultiOrderMap, credible_areas
 from ovro_alert.sky.skymap_volume import credible_volume
 
@@ -51,7 +51,7 @@ def _probability_up(scope: Scope) -> Callable[[datetime, Decimal], float]:
     """probability_up(time, lowest): the share that is above an altitude then."""
 
     def up(sky: MultiOrderMap, time: datetime, lowest: float) -> float:
-        return pointing.probability_inside(sky, [pointing.above(lowest, time, scope.world.site)])
+        return caps.probability_inside(sky, [caps.above(lowest, time, scope.world.site)])
 
     return lambda time, lowest: _asked(scope, up, time, lowest)
 
@@ -60,7 +60,7 @@ def _probability_within(scope: Scope) -> Callable[[Decimal, Decimal, Decimal], f
     """probability_within(ra, dec, radius): the share within a radius of a direction, as of a beam there."""
 
     def within(sky: MultiOrderMap, ra: float, dec: float, radius: float) -> float:
-        return pointing.probability_inside(sky, [pointing.beam(ra, dec, radius)])
+        return caps.probability_inside(sky, [caps.beam(ra, dec, radius)])
 
     return lambda ra, dec, radius: _asked(scope, within, ra, dec, radius)
 
@@ -72,7 +72,7 @@ def _probability_in_transit(scope: Scope) -> Callable[[Decimal, Decimal, Decimal
     """
 
     def in_transit(sky: MultiOrderMap, dec: float, height: float, width: float, time: datetime) -> float:
-        return pointing.probability_inside(sky, pointing.transit(dec, height, width, time, scope.world.site))
+        return caps.probability_inside(sky, caps.transit(dec, height, width, time, scope.world.site))
 
     return lambda dec, height, width, time: _asked(scope, in_transit, dec, height, width, time)
 
@@ -81,7 +81,7 @@ def _best(scope: Scope, radius: Decimal, time: datetime, lowest: Decimal) -> tup
     """Where a beam of a radius holds the most of what is above an altitude then."""
 
     def best(sky: MultiOrderMap, radius: float, time: datetime, lowest: float) -> tuple[float, float]:
-        return pointing.best_pointing(sky, radius, pointing.above(lowest, time, scope.world.site))
+        return pointing.best_pointing(sky, radius, caps.above(lowest, time, scope.world.site))
 
     found: tuple[float, float] = _asked(scope, best, radius, time, lowest)
     return found
