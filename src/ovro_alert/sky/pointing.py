@@ -1,12 +1,11 @@
 """Where to point a beam so that it holds the most of a sky map: on multi-order maps, never rasterised.
 
 First the cells of HEALPix are found that hold much, large ones before those in them; then beams are tried in
-these and next to them; and then the places around the best of those, ever closer. What a beam holds is summed
-over cells that are small beside the beam, and of which its edge leaves what a straight one would.
+these and next to them; and then all around the best of those, ever closer. What a beam holds is summed over
+cells that are small beside it, of which its edge leaves what a straight one would.
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import astropy_healpix
@@ -17,13 +16,15 @@ from ovro_alert.sky.curve import MAX_ORDER
 from ovro_alert.sky.skymap import MultiOrderMap, centres
 
 ACROSS = 1.5  # radii in the side of a cell, at least: beams in it end in those next to it
-KEPT, TRIED = 128, 32  # of cells those that hold the most, and those that beams hold the most in
-STARTS, LEAST = 3, 0.95  # how many places are looked around, and how little one holds of the best before
-# Of a radius: how far apart places are tried around a start, and how far the best may then still be away.
-STEPS = ((0.15, 0.65), (0.06, 0.23), (0.02, 0.06))
+KEPT, TRIED = 128, 32  # cells: of those that hold much, and of those in which beams do
+AROUND, APART = 10, 0.4  # how many of the best beams are looked around, so many radii apart
+CLOSELY, LEAST = 3, 0.99  # of them how many closely, unless they hold less of the best than this
+STEP = 0.15  # of a radius: between the places around one
+# Then, looking closely, and how far away the best may still be: what lies deeper in the beam, stays in it.
+STEPS = ((0.08, 0.31), (0.03, 0.085))
 FINER = 3 + len(STEPS)  # orders, of the finest cells
 GRID = np.stack(np.meshgrid(np.arange(-2.0, 3), np.arange(-2.0, 3))).reshape(2, -1)
-NOTHING = "the sky map has nothing within reach"
+NEGLIGIBLE = 1e-12  # of the probability: less is the rounding of sums
 
 
 class _Place(NamedTuple):
@@ -37,17 +38,23 @@ class _Place(NamedTuple):
 def best_pointing(sky: MultiOrderMap, radius: float, allowed: Cap) -> tuple[float, float]:
     """Where (ra and dec, deg) a round beam holds the most of a map's probability, its centre being in a cap.
 
-    It holds 99 % of what the best would, on maps that are smooth on the scale of the beam as those of real
-    events are; on one of nothing but noise it may be a few per cent less.
+    It holds 99 % of what the best would, on maps that are smooth over the beam; of noise, and of many small
+    spots in a beam that is much wider, it may be a few per cent less.
 
     Raises
         ValueError: the radius (deg) is not above 0 and at most 90, or there is nothing within reach.
     """
     if not 0 < radius <= 90:
         raise ValueError(f"{radius} is not a radius of a beam in degrees")
-    search = _Search(sky, math.radians(radius), allowed)
-    best = max((search.closer(start, STEPS[:1]) for start in search.starts()), key=lambda place: place.held)
-    x, y, z = search.closer(best, STEPS[1:]).at
+    search, best = _Search(sky, math.radians(radius), allowed), None
+    for place in search.best_of_many():
+        if best and place.held < LEAST * best.held:
+            break
+        found = search.closer(place)
+        best = found if best is None or found.held > best.held else best
+    if best is None or best.held < NEGLIGIBLE:
+        raise ValueError("the sky map has nothing within reach")
+    x, y, z = best.at
     return math.degrees(math.atan2(y, x)) % 360, math.degrees(math.asin(max(-1.0, min(1.0, z))))
 
 
@@ -59,39 +66,45 @@ class _Search:
         order = math.floor(math.log2(side_of(0) / (ACROSS * wide)))
         self.order = min(max(order, 0), MAX_ORDER - FINER)  # of cells that are a little larger than the beam
 
-    def starts(self) -> list[_Place]:
-        """The best places of all that are tried, apart from each other."""
+    def best_of_many(self) -> list[_Place]:
+        """The best, the best first, of many places in all the likely cells, and then around the best."""
         cells = self._likely()
+        if not len(cells):
+            return []
         for finer in (1, 2):
             tried = self._into(centres(self.order + finer, parts(cells[:, None], finer)))
             held = self._held(cells, finer, tried)
-            best = np.argsort(-held.max(axis=1))[:TRIED]
-            cells, tried, held = cells[best], tried[:, best], held[best]
+            fullest = np.argsort(-held.max(axis=1))[:TRIED]
+            cells, tried, held = cells[fullest], tried[:, fullest], held[fullest]
         cells, tried, held = np.repeat(cells, tried.shape[2]), tried.reshape(3, -1), held.ravel()
-        most, found = float(held.max()), list[_Place]()
-        if most <= 0:
-            raise ValueError(NOTHING)
-        while len(found) < STARTS and held.max() >= LEAST * most:
-            first = int(np.argmax(held))
-            found.append(_Place(tried[:, first], int(cells[first]), float(held[first])))
-            held[self._depth(tried[:, first], tried, STEPS[0][1]) >= 0] = -1.0
-        return found
+        best = []
+        for _ in range(AROUND):
+            best.append(int(np.argmax(held)))
+            held[self._depth(tried[:, best[-1]], tried, APART) >= 0] = -1.0
+        cells = cells[best]
+        tried = self._into(np.stack([_around(tried[:, one], STEP * self.wide) for one in best], axis=1))
+        held = self._held(cells, 3, tried)
+        found = [
+            _Place(tried[:, row, one], int(cells[row]), float(held[row, one]))
+            for row, one in enumerate(np.argmax(held, axis=1))
+        ]
+        return sorted(found, key=lambda place: -place.held)[:CLOSELY]
 
-    def closer(self, start: _Place, steps: Sequence[tuple[float, float]]) -> _Place:
+    def closer(self, place: _Place) -> _Place:
         """The best place around one."""
-        order, cells = self.order + 3, parts(self._block(np.array([start.cell])), 3).ravel()
-        at, cells = start.at, cells[cells >= 0]
+        order, cells = self.order + 3, parts(self._block(np.array([place.cell])), 3).ravel()
+        at, cells = place.at, cells[cells >= 0]
         inside = held = 0.0
-        for step, farthest in steps:
+        for step, farthest in STEPS:
             order, cells = order + 1, parts(cells, 1)
             where, share, side = centres(order, cells), self.curve.inside(order, cells), side_of(order)
             deep, edge = self._depth(at, where), farthest * self.wide + CORNER * side
-            inside += float(np.sum(share[deep > edge]))  # wherever the best is
+            inside += float(np.sum(share[deep > edge]))
             near = (np.abs(deep) <= edge) & (share > 0)
             cells, tried = cells[near], self._into(_around(at, step * self.wide))
             of_each = self._in_beams(tried, where[:, near], share[near], side)
             at, held = tried[:, np.argmax(of_each)], inside + float(of_each.max())
-        return _Place(at, start.cell, held)
+        return _Place(at, place.cell, held)
 
     def _likely(self) -> Cells:
         """The cells that the best centre is likely in: those that hold the most, and what is next to them."""
@@ -105,10 +118,7 @@ class _Search:
                 break
             order, cells = order + 1, parts(cells, 1)
         cells = np.unique(self._block(cells))
-        cells = self._near(order, cells[cells >= 0], 0.0)
-        if not len(cells):
-            raise ValueError(NOTHING)
-        return cells
+        return self._near(order, cells[cells >= 0], 0.0)
 
     def _near(self, order: int, cells: Cells, margin: float) -> Cells:
         """Those cells that come as near as a margin (rad) to where the centre may be."""
@@ -134,10 +144,11 @@ class _Search:
 
     def _in_beams(self, tried: Floats, at: Floats, share: Floats, side: float) -> Floats:
         """What is in each beam (3 × any × beam) of cells (3 × any × cell) and their shares: any × beam."""
-        apart = np.einsum("i...m,i...n->...mn", tried, at)
-        apart = np.sqrt(np.maximum(2 - 2 * apart, 0))  # the chords
-        part = np.clip(0.5 + (2 * math.sin(self.wide / 2) - apart) / side, 0, 1)
-        held: Floats = np.einsum("...mn,...n->...m", part, share)
+        part = np.einsum("i...m,i...n->...mn", tried, at)
+        part -= math.cos(self.wide)
+        part /= math.sin(self.wide) * side  # by how many sides it is inside, near the edge
+        part += 0.5
+        held: Floats = np.einsum("...mn,...n->...m", np.clip(part, 0, 1, out=part), share)
         return held
 
     def _depth(self, axis: Floats, at: Floats, radii: float = 1.0) -> Floats:
