@@ -19,12 +19,13 @@ from ovro_alert.announce.detection import Detection
 from ovro_alert.clients import dsa_alert, lwa_alert, world_alert
 from ovro_alert.command import Entry, Kind, State, to_mjd
 from ovro_alert.link.settings import EtcdSettings
+from ovro_alert.telescopes.arguments import spelled
 from ovro_alert.telescopes.dsa import arguments as dsa_arguments
 from ovro_alert.telescopes.dsa.check import check as dsa_check
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.findings import told
 from ovro_alert.telescopes.lwa import sdf
-from ovro_alert.telescopes.lwa.arguments import BeamArguments, DumpArguments, spelled
+from ovro_alert.telescopes.lwa.arguments import BeamArguments, DumpArguments
 from ovro_alert.telescopes.lwa.check import check as lwa_check
 from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 from ovro_alert.telescopes.lwa.dumping import Dumping
