@@ -47,7 +47,11 @@ def _main(
     environment; RELAY_URL and RELAY_KEY say where the relay is.
     """
     if check:
-        raise typer.Exit(_check())
+        try:
+            raise typer.Exit(_check())
+        except (ValueError, OSError) as error:
+            typer.echo(f"dsa-alert: {error}", err=True)
+            raise typer.Exit(1) from error
 
     def work(stop: threading.Event) -> None:
         settings = DsaAlertSettings()

@@ -7,13 +7,14 @@ over the telescope's etcd; each is followed until it has ended.
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ovro_alert.acting import Hands
+from ovro_alert.acting import Hands, Unreachable
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
@@ -44,7 +45,7 @@ def hands(keys: Keys, directory: Path, clock: Callable[[], datetime] = _utc_now)
     """What carries out each word, by the settings."""
     settings = LwaSettings()
     observing = Observing(keys, settings, directory, replace, clock)
-    dumping = Dumping(keys, DumpSettings(), marks=f"{settings.marks_prefix}lwa/", clock=clock)
+    dumping = Dumping(keys, DumpSettings(), marks=settings.marks_prefix, clock=clock)
     return ByWord({"powerbeam": observing, "voltagebeam": observing, "trigger": dumping})
 
 
@@ -67,7 +68,11 @@ def _main(
     of the settings file, or the environment; RELAY_URL and RELAY_KEY say where the relay is.
     """
     if check:
-        raise typer.Exit(_check())
+        try:
+            raise typer.Exit(_check())
+        except (ValueError, OSError) as error:
+            typer.echo(f"lwa-alert: {error}", err=True)
+            raise typer.Exit(1) from error
 
     def work(stop: threading.Event) -> None:
         settings = LwaAlertSettings()
@@ -81,7 +86,8 @@ def _check() -> int:
     settings = LwaAlertSettings()
     with EtcdSettings().client() as etcd:
         findings = look(etcd, settings.slot, LwaSettings(), settings.directory, _utc_now)
-        findings += Dumping(etcd, DumpSettings()).check(_utc_now())
+        with suppress(Unreachable):  # which was found already
+            findings += Dumping(etcd, DumpSettings()).check(_utc_now())
     for line in told(findings):
         typer.echo(line)
     return int(any(one.level is Level.WRONG for one in findings))

@@ -117,6 +117,18 @@ def keys_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def whichever_etcd(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The real one where it is installed, else the one in memory, with nothing in it: for what takes long."""
+    if shutil.which("etcd") is not None:
+        url = request.getfixturevalue("etcd_of_worker").url
+        ask(url, "/kv/deleterange", key=base64("\0"), range_end=base64("\0"))
+        yield url
+    else:
+        with Gateway() as gateway:
+            yield gateway.url
+
+
+@pytest.fixture
 def keys(keys_url: str) -> Iterator[Etcd]:
     """A telescope's etcd with nothing in it, as clients have it."""
     with Etcd([keys_url]) as etcd:

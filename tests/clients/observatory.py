@@ -25,14 +25,16 @@ SPEED = 400.0  # of writing a dump, of life's
 class Observatory:
     """OVRO-LWA's twins, and what is asked of them."""
 
-    def __init__(self, relay: RunningRelay, etcd: str, directory: Path, stack: ExitStack) -> None:
+    def __init__(
+        self, relay: RunningRelay, etcd: str, directory: Path, stack: ExitStack, speed: float
+    ) -> None:
         self.relay = relay
         self.etcd = etcd
         self.directory = directory
         self.http: httpx2.Client = stack.enter_context(relay.client())
         self.executor = Executor(stack.enter_context(Etcd([etcd])))
         self.pipelines = Pipelines(
-            stack.enter_context(Etcd([etcd])), hosts=("lxdlwagpu01",), speed=SPEED, publish_s=0.1
+            stack.enter_context(Etcd([etcd])), hosts=("lxdlwagpu01",), speed=speed, publish_s=0.1
         )
         self.processes: list[subprocess.Popen[bytes]] = []
         stop = threading.Event()
@@ -60,6 +62,7 @@ class Observatory:
                 "OVRO_ALERT_LWA_DUMP_SAY_S": "0.2",
                 "OVRO_ALERT_LWA_DUMP_LOOK_S": "0.1",
                 "OVRO_ALERT_LWA_FOLLOW_S": "0.1",
+                "OVRO_ALERT_LWA_ACCEPT_S": "3",
             }
         )
 
@@ -114,7 +117,9 @@ class Observatory:
 
 
 @contextmanager
-def observatory(relay: RunningRelay, etcd: str, directory: Path) -> Iterator[Observatory]:
+def observatory(
+    relay: RunningRelay, etcd: str, directory: Path, speed: float = SPEED
+) -> Iterator[Observatory]:
     directory.mkdir()
     with ExitStack() as stack:
-        yield Observatory(relay, etcd, directory, stack)
+        yield Observatory(relay, etcd, directory, stack, speed)

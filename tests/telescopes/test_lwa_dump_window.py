@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ovro_alert.acting import Later, Outcome
 from ovro_alert.command import State
-from ovro_alert.telescopes.lwa.arguments import DumpArguments, reason, spelled
+from ovro_alert.telescopes.arguments import reason, spelled
+from ovro_alert.telescopes.lwa.arguments import DumpArguments
 from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
 from ovro_alert.telescopes.lwa.dump_window import Size, size
 

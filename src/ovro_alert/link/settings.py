@@ -29,5 +29,7 @@ class EtcdSettings(Settings, table="etcd"):
     ca: FilePath | None = None  # the certificate that signed theirs; without it the system's are trusted
 
     def client(self) -> Etcd:
-        """A new connection to the cluster."""
+        """A new connection to the cluster; ValueError where none is named."""
+        if not self.endpoints:
+            raise ValueError("no etcd: set endpoints under [etcd], or OVRO_ALERT_ETCD_ENDPOINTS")
         return Etcd(self.endpoints, self.user, self.password.get_secret_value(), self.ca)

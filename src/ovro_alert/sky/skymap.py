@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ovro_alert.alert import SkyMap
 from ovro_alert.sky import fits_table
+from ovro_alert.sky.curve import MAX_ORDER, Curve, along
 from ovro_alert.sky.positions import SKY_DEG2
 
 MAX_BYTES = 32 * 2**20  # ten times the largest that is sent
-MAX_ORDER = 29  # UNIQ of 64 bits goes no finer
 MAX_DENSITY = 1e20  # sr⁻¹; all the probability in one pixel of order 29 makes 2.8e17
 MIN_MPC, MAX_MPC = 1e-9, 1e9  # of DISTSIGMA; the latter of DISTMU, either way. The universe ends long before
 STERADIANS = math.radians(1) ** 2  # of a square degree
@@ -54,17 +54,21 @@ class MultiOrderMap:
             array.flags.writeable = False
 
     @cached_property
-    def at(self) -> NDArray[np.float64]:
-        """The centres of the pixels: unit vectors, ICRS, 3 × pixel."""
-        return centres(self.level, self.index)
+    def densest_first(self) -> NDArray[np.intp]:
+        """The rows from the densest pixel on; of equal ones in any order."""
+        return np.argsort(-self.density)
 
     @cached_property
     def ranked(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """From the densest pixel on: the densities (sr⁻¹), the area (deg²) so far, and what it holds."""
-        densest_first = np.argsort(-self.density)  # equal ones in any order: a share of them is the same area
-        density = self.density[densest_first]
-        area = areas_deg2(self)[densest_first]
+        density = self.density[self.densest_first]
+        area = areas_deg2(self)[self.densest_first]
         return density, np.cumsum(area), np.cumsum(density * area)
+
+    @cached_property
+    def curve(self) -> Curve:
+        """The map along HEALPix's nested curve."""
+        return along(self.level, self.index, self.density)
 
 
 def read(raw: bytes) -> MultiOrderMap:
@@ -98,8 +102,8 @@ def read(raw: bytes) -> MultiOrderMap:
     )
 
 
-def centres(level: NDArray[np.int64], index: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The centres of pixels: unit vectors, 3 × pixel."""
+def centres(level: NDArray[np.int64] | int, index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The centres of pixels, each of its order or all of one: unit vectors, ICRS, 3 × pixel."""
     return np.stack(astropy_healpix.healpix_to_xyz(index, 1 << level, order="nested"))
 
 

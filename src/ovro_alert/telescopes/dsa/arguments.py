@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from ovro_alert.alert import Declination, Finite, NotNegative, Positive, Probability, RightAscension
 from ovro_alert.command import from_mjd
-from ovro_alert.telescopes.lwa.arguments import reason, spelled
+from ovro_alert.telescopes.arguments import reason, spelled
 
 __all__ = ["BurstArguments", "DumpArguments", "RepointArguments", "reason", "spelled"]
 

@@ -4,9 +4,8 @@ The correlator's pipelines listen on etcd; keys and commands are those of realti
 (pipeline-control/ and its TriggeredDump block). What the buffer holds is reckoned in `sky.ring`.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -93,21 +92,3 @@ class DumpPlan:
                     dump_path=one.dump_path,
                 ),
             )
-
-
-def plan(id: str, at: datetime, samples: int) -> DumpPlan:
-    """A dump of at least so many samples a pipeline, in whole files, one at least."""
-    return DumpPlan(id, at, ring.files_for(samples))
-
-
-def document(plan: DumpPlan, metadata: dict[str, Any]) -> str:
-    """The plan as JSON, with what the alert said of its reason."""
-    whole = asdict(plan) | {
-        "at": plan.at.isoformat(),
-        "seconds": plan.seconds,
-        "bytes_per_pipeline": plan.bytes_per_pipeline,
-        "bytes": plan.bytes,
-        "metadata": metadata,
-        "puts": [{"key": key, "value": value} for key, value in plan.puts()],
-    }
-    return json.dumps(whole, indent=2) + "\n"

@@ -12,9 +12,10 @@ from typing import Any
 
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Word, refused
 from ovro_alert.command import Entry, from_mjd
+from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.findings import Finding
-from ovro_alert.telescopes.lwa.arguments import DumpArguments, reason, spelled
+from ovro_alert.telescopes.lwa.arguments import DumpArguments
 from ovro_alert.telescopes.lwa.dump import Pipeline, order
 from ovro_alert.telescopes.lwa.dump_answers import (
     ACCEPTED,

@@ -6,7 +6,6 @@ from pydantic import Field
 
 from ovro_alert.alert import NotNegative, Positive
 from ovro_alert.settings import Settings
-from ovro_alert.sky import ring
 from ovro_alert.telescopes.lwa.session import CAL_DIR, CONFIG_FILE, IntegrationTime, Name, Word
 
 
@@ -47,5 +46,3 @@ class LwaSettings(Settings, table="lwa"):
     marks_prefix: str = Field("/ovro-alert/", pattern="^/.*/$")  # what we write down at the telescope
     power_path: str = "/lustre/pipeline/beam{beam:02d}"  # where the recorders write
     voltage_path: str = "/lustre/ubuntu/beam{beam:02d}"
-    buffer_s: Positive = ring.LENGTH_S
-    longest_dump_s: Positive = 1800.0  # no dump is longer: 44 files, 3 TB a pipeline

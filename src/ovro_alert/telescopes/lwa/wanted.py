@@ -7,7 +7,8 @@ from typing import Literal
 
 from ovro_alert.command import Entry, from_mjd
 from ovro_alert.sky.dispersion import dispersion_delay
-from ovro_alert.telescopes.lwa.arguments import BeamArguments, reason, spelled
+from ovro_alert.telescopes.arguments import reason, spelled
+from ovro_alert.telescopes.lwa.arguments import BeamArguments
 from ovro_alert.telescopes.lwa.session import BEAMS, Observation, Session, SessionMode
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 
