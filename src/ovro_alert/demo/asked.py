@@ -31,7 +31,7 @@ class Asked:
     detail: dict[str, Any] = field(default_factory=dict)
     at: datetime | None = None  # the last word
     running_at: datetime | None = None
-    retracted: bool = False  # its event, while it ran
+    retracted: bool = False  # its event, before it was over
 
     def take(self, entry: FeedEntry) -> None:
         """What the relay says of it."""
@@ -93,7 +93,8 @@ class Commands:
     def retract(self, event_id: str | None) -> list[Asked]:
         """Those of an event that is taken back; the ones that run, whose clients have not heard of it yet."""
         found = [one for one in self._by_id.values() if event_id and one.event_id == event_id]
-        unheard = [one for one in found if one.state is State.RUNNING and not one.retracted]
-        for one in found:
+        lasting = [one for one in found if not is_over(one.state)]
+        unheard = [one for one in lasting if one.state is State.RUNNING and not one.retracted]
+        for one in lasting:
             one.retracted = True
         return unheard

@@ -27,7 +27,8 @@ TIMELINE = "timeline.json"
 def demo(out: Path, corpus: Path | None, once: bool) -> int:
     """Runs the demonstration with its files below `out`; returns the exit code.
 
-    0 only if every command that was due is done, or its session observes. Unless `once`, all goes on running until Ctrl-C.
+    0 only if every command that was due is done, or its session observes. Unless `once`, all goes on running
+    until Ctrl-C.
     """
     view = View(Console(soft_wrap=True))
     stop = threading.Event()
