@@ -29,6 +29,7 @@ FAULTS = (
     "flarescope",
     "broker",
     "comet",
+    "telescopes",
 )
 LIMIT_S = 1800  # for one fault: a harness that hangs proves nothing
 

@@ -1,185 +1,264 @@
-"""The LWA client is killed at every step and at any instant, and no command is acted on twice or lost."""
+"""The LWA client is killed at every step, held up and doubled, and no command is acted on twice or lost."""
 
-import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import pytest
 
-from support import until
+from support import RunningRelay, until
+from tests.clients.observatory import LIMIT_S, Observatory, observatory
 
 pytestmark = pytest.mark.end_to_end
-LIMIT_S = 40.0
-STEPS = ["claimed", "looked", "running", "written", "before", "after", "acted", "settled", "reported"]
+UNSEEN = "another dump was triggered before it was seen to be complete"
+BEAM = {"ra": 83.633083, "dec": 22.0145}
+BEAMS = (3, 5, 6, 7, 8, 9, 10, 1)
+# Of the worker; and of what it asks etcd as it carries a command out, by the command's word.
+STEPS = ["claimed", "looked", "planned", "running", "acted", "followed", "settled", "reported"]
+ASKED = {
+    "powerbeam": ["put_once", "get_all"],
+    "trigger": ["get", "watch_all", "put_once"],
+}
 
-# The daemon with a signal at one of its steps: `before` and `after` are the telescope's.
+# The daemon with a signal at one of its steps, which come on standard input: for each it is forked from a
+# process that has everything in memory, and waited for.
 PROGRAM = """
-import signal, sys, threading
-from ovro_alert.clients.lwa_alert import Client, LwaAlertSettings
+import os, signal, sys, threading
+from ovro_alert.clients.lwa_alert import LwaAlertSettings, hands, turn
 from ovro_alert.link.daemon import run
-from ovro_alert.link.settings import LinkSettings
-from ovro_alert.telescopes.lwa.settings import LwaSettings
-from ovro_alert.telescopes.lwa.simulated import SimulatedTelescope
+from ovro_alert.link.durable import replace
+from ovro_alert.link.settings import EtcdSettings, LinkSettings
+from ovro_alert.link.worker import Worker
 
-def step(name):
-    if name == sys.argv[1]:
-        # To this very thread: sent to the process, it could reach another first, and this one go on a little.
-        signal.pthread_kill(threading.get_ident(), getattr(signal, sys.argv[2]))
+number = getattr(signal, sys.argv[1])
+acting = threading.local()
 
-def work(stop):
-    settings = LwaAlertSettings()
-    telescope = SimulatedTelescope(settings.directory / "telescope", fault=step)
-    with LinkSettings().relay() as relay:
-        Client(relay, telescope, settings, LwaSettings(), stop, step=step).follow()
+class Struck:
+    '''An etcd that tells before and after each question, which it is asked while a command is carried out.'''
 
-sys.exit(run(work))
+    def __init__(self, etcd, step):
+        self._etcd, self._step = etcd, step
+
+    def __getattr__(self, name):
+        what = getattr(self._etcd, name)
+        if not getattr(acting, "word", ""):
+            return what
+        def asked(*arguments, **named):
+            self._step(f"{acting.word} before {name}")
+            answer = what(*arguments, **named)
+            self._step(f"{acting.word} after {name}")
+            return answer
+        return asked
+
+class Acting:
+    '''Hands that tell when they carry out.'''
+
+    def __init__(self, hands):
+        self.find, self.plan, self.follow = hands.find, hands.plan, hands.follow
+        self._carry_out = hands.carry_out
+
+    def carry_out(self, entry, plan):
+        acting.word = entry.word
+        try:
+            return self._carry_out(entry, plan)
+        finally:
+            acting.word = ""
+
+def work_until(fatal):
+    def step(name):
+        if name == fatal:
+            # To this very thread: sent to the process, another could be first, and this one go on a little.
+            signal.pthread_kill(threading.get_ident(), number)
+
+    def work(stop):
+        settings = LwaAlertSettings()
+        with LinkSettings().relay() as relay, EtcdSettings().client() as etcd:
+            struck = Acting(hands(Struck(etcd, step), settings.directory))
+            Worker(relay, struck, settings, stop, in_turn=turn, step=step).follow()
+
+    return work
+
+for line in sys.stdin:
+    if (child := os.fork()) == 0:
+        os._exit(run(work_until(line.strip())))
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-class Observatory:
-    """A relay, a directory, and clients in processes of their own."""
-
-    def __init__(self, relay: Any, directory: Path) -> None:
-        self.relay = relay
-        self.directory = directory
-        self.http: httpx2.Client = relay.client()
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, *command: str, name: str = "one") -> subprocess.Popen[bytes]:
-        table = {"DIRECTORY": self.directory, "CLIENT": name, "LEASE_S": 0.6, "WAIT_S": 0.2, "RECHECK_S": 0.1}
-        changes = {f"OVRO_ALERT_LWA_ALERT_{key}": str(value) for key, value in table.items()}
-        with (self.directory / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, *(command or ("-m", "ovro_alert.clients.lwa_alert"))],
-                env=self.relay.environment | changes,
-                cwd=self.directory,
-                stderr=log,
-            )
-        self.processes.append(process)
-        return process
-
-    def put(self, n: int) -> None:
-        """A dump or a beam that overlaps no other."""
-        start = datetime.now(UTC) + timedelta(hours=1 + n)
-        beam = {"ra": 10, "dec": 20, "start": start.isoformat(), "duration": 60}
-        command, args = ("trigger", {"event": f"S{n}"}) if n % 2 else ("powerbeam", beam)
-        body = {"command": command, "command_mjd": 61041.0 + n, "args": args}
-        self.http.put("/lwa", json=body).raise_for_status()
-
-    def commands(self) -> list[dict[str, Any]]:
-        answer = self.http.get("/lwa/commands").raise_for_status().json()
-        return list(answer["commands"])
-
-    def are_done(self, number: int) -> bool:
-        return [each["state"] for each in self.commands()] == ["done"] * number
-
-    def acted(self) -> Counter[str]:
-        """How often the telescope was given each command."""
-        path = self.directory / "telescope" / "journal.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return Counter(json.loads(line)["id"] for line in lines)
-
-    def everything_was_done_once(self, number: int) -> None:
-        until(lambda: self.are_done(number), what=f"the end of {number} commands: {self.commands()}")
-        assert self.acted() == Counter(str(each["id"]) for each in self.commands())
+@pytest.fixture(scope="module")
+def shared_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
+    """One for all: commands that are over are nothing to the next client."""
+    running = RunningRelay(tmp_path_factory.mktemp("relay"))
+    running.start()
+    yield running
+    running.stop()
 
 
 @pytest.fixture
-def observatory(relay: Any, tmp_path: Path) -> Iterator[Observatory]:
-    directory = tmp_path / "lwa"
-    directory.mkdir()
-    observatory = Observatory(relay, directory)
-    with observatory.http:
-        yield observatory
-        for process in observatory.processes:
-            process.kill()
-            process.wait(LIMIT_S)
+def place(shared_relay: RunningRelay, whichever_etcd: str, tmp_path: Path) -> Iterator[Observatory]:
+    with observatory(shared_relay, whichever_etcd, tmp_path / "lwa") as place:
+        yield place
 
 
-def test_killed_at_every_step(observatory: Observatory) -> None:
-    for n, step in enumerate(STEPS):
-        observatory.put(n)
-        assert observatory.start("-c", PROGRAM, step, "SIGKILL").wait(LIMIT_S) == -signal.SIGKILL
+class Clients:
+    """Clients that get a signal at a step, one after the other."""
+
+    def __init__(self, place: Observatory, number: str, name: str = "one") -> None:
+        with place.log(name).open("ab") as log:
+            self._parent = subprocess.Popen(
+                [sys.executable, "-c", PROGRAM, number],
+                env=os.environ | place.environment(name),
+                cwd=place.directory,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        self.child = 0
+
+    def start(self, step: str) -> int:
+        """Its process id."""
+        assert self._parent.stdin is not None
+        assert self._parent.stdout is not None
+        print(step, file=self._parent.stdin, flush=True)
+        self.child = int(self._parent.stdout.readline())
+        return self.child
+
+    def ended(self) -> int:
+        """Its exit code, when it has ended."""
+        assert self._parent.stdout is not None
+        return int(self._parent.stdout.readline())
+
+    def close(self) -> None:
+        """Whatever goes on is killed."""
+        with suppress(ProcessLookupError):
+            os.kill(self.child, signal.SIGKILL)
+        self._parent.kill()
+        self._parent.communicate(timeout=LIMIT_S)
+
+
+@pytest.fixture
+def killed(place: Observatory) -> Iterator[Clients]:
+    clients = Clients(place, "SIGKILL")
+    yield clients
+    clients.close()
+
+
+@pytest.fixture
+def held_up(place: Observatory) -> Iterator[Clients]:
+    clients = Clients(place, "SIGSTOP")
+    yield clients
+    clients.close()
+
+
+def each_was_acted_on_once(place: Observatory, ids: list[int], dumps: list[int]) -> None:
+    """When all have ended, by the telescope's own account."""
+    for one in ids:
+        state, detail = place.outcome(one)
+        # A dump that ended while nobody looked may be followed by another before anybody has seen how it did.
+        assert state == "done" or (one in dumps and UNSEEN in detail["message"]), detail
+    sessions = Counter(int(name.partition("_")[0]) for name in place.submitted())
+    assert sessions == Counter(one for one in ids if one not in dumps)
+    each = Counter({"lxdlwagpu01/2": 1, "lxdlwagpu01/3": 1})
+    assert place.pipelines.triggered() == {str(one): each for one in dumps}
+
+
+def test_killed_at_every_step(place: Observatory, killed: Clients) -> None:
+    steps = [*STEPS] + [
+        f"{word} {when} {name}" for word in ASKED for name in ASKED[word] for when in ("before", "after")
+    ]
+    beams, dumps = [], []
+    for step in steps:
+        if step.startswith("trigger"):
+            dumps.append(place.put("trigger", duration=10))
+        else:
+            # One that was submitted a moment before the kill may not be shown yet: each has a beam of its own.
+            beamnum = BEAMS[len(beams) % len(BEAMS)]
+            beams.append(place.put("powerbeam", **BEAM, duration=0.3, beamnum=beamnum))
+        killed.start(step)
+        assert killed.ended() == -signal.SIGKILL, place.log().read_text()[-3000:]
         # The next one is killed at the first command that it finds at that step, this one or its own.
-    observatory.start()
-    observatory.everything_was_done_once(len(STEPS))
+    place.start()
+    each_was_acted_on_once(place, beams + dumps, dumps)
 
 
-def test_killed_at_any_instant_two_at_once_and_the_relay_too(observatory: Observatory) -> None:
-    rounds = 10
-    for n in range(5):
-        observatory.put(n)
-
-    def suffer(name: str) -> None:
-        chance = random.Random(name)
-        log = observatory.directory / f"{name}.log"
-        for round in range(1, rounds + 1):
-            process = observatory.start(name=name)
-            until(lambda round=round: log.read_text().count("following") >= round)
-            time.sleep(chance.uniform(0, 0.3))
-            process.kill()
-            assert process.wait(LIMIT_S) == -signal.SIGKILL
-
-    with ThreadPoolExecutor(2) as pool:
-        suffering = [pool.submit(suffer, name) for name in ("one", "two")]
-        number = 5
-        while not all(each.done() for each in suffering):
-            if number == 15:
-                observatory.relay.kill()
-                observatory.relay.start()
-            if number < 40:
-                observatory.put(number)
-                number += 1
-            time.sleep(0.1)
-        for each in suffering:
-            each.result()
-    observatory.start(name="one")
-    observatory.start(name="two")
-    observatory.everything_was_done_once(number)
+def stopped(clients: Clients, step: str) -> int:
+    """A client that is held up at this step, when it is."""
+    child = clients.start(step)
+    until(lambda: Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+    return child
 
 
-def test_held_up_past_its_last_check(observatory: Observatory) -> None:
-    observatory.put(0)
-    held_up = observatory.start("-c", PROGRAM, "before", "SIGSTOP")
-    os.waitid(os.P_PID, held_up.pid, os.WSTOPPED)
-    observatory.start(name="two")
-    log = observatory.directory / "two.log"
-    until(lambda: log.exists() and "held up may still act" in log.read_text(), what="the second client's try")
-    assert observatory.acted() == Counter()
-    held_up.send_signal(signal.SIGCONT)
-    observatory.everything_was_done_once(1)
+@pytest.mark.parametrize("step", ["running", "powerbeam before put_once"])
+def test_one_that_is_held_up_keeps_its_command_from_others_on_its_host(
+    place: Observatory, held_up: Clients, step: str
+) -> None:
+    asked = place.put("powerbeam", **BEAM, duration=1)
+    child = stopped(held_up, step)
+    place.start(name="two")
+    log = place.log("two")
+    until(lambda: "held up may still act" in log.read_text(), LIMIT_S, "the second client's try")
+    assert place.submitted() == []
+    os.kill(child, signal.SIGCONT)
+    each_was_acted_on_once(place, [asked], [])
+
+
+def test_one_that_is_held_up_beyond_its_lease_does_not_touch_what_another_host_did(
+    place: Observatory, held_up: Clients, tmp_path: Path
+) -> None:
+    """It wakes in the midst of acting, with a plan for a beam that another session has by now."""
+    asked = place.put("powerbeam", **BEAM, duration=6)
+    child = stopped(held_up, "powerbeam before put_once")
+    other = place.put("powerbeam", **BEAM, duration=6)
+    place.start(name="two", directory=tmp_path / "another host")
+    until(lambda: len(place.executor.begun()) == 2, LIMIT_S)
+    os.kill(child, signal.SIGCONT)
+    each_was_acted_on_once(place, [asked, other], [])
+    assert [one["did"] for one in place.executor.account() if "session" in one].count("cancelled") == 0
+
+
+def test_a_second_client_of_the_same_name_ends_at_once(place: Observatory) -> None:
+    place.start()
+    until(lambda: "following" in place.log().read_text(), LIMIT_S)
+    assert place.start().wait(LIMIT_S) != 0
+    assert "another client named 'one' runs" in place.log().read_text()
+    asked = place.put("powerbeam", **BEAM, duration=0.3)
+    each_was_acted_on_once(place, [asked], [])
+
+
+def test_two_hosts_under_the_same_name_act_once(place: Observatory, tmp_path: Path) -> None:
+    for host in ("here", "there"):
+        place.start(directory=tmp_path / host)
+    beams = [place.put("powerbeam", **BEAM, duration=0.3, beamnum=n) for n in BEAMS]
+    dump = place.put("trigger", duration=10)
+    each_was_acted_on_once(place, [*beams, dump], [dump])
 
 
 @pytest.mark.parametrize("away", [False, True])
-def test_a_signal_ends_it_cleanly(observatory: Observatory, away: bool) -> None:
+def test_a_signal_ends_it_cleanly(place: Observatory, away: bool) -> None:
     if away:
-        observatory.relay.stop()
-    process = observatory.start()
+        place.relay.stop()
+    process = place.start()
     said = "the relay is away" if away else "following"
-    log = observatory.directory / "one.log"
-    until(lambda: said in log.read_text(), what=said)
+    until(lambda: said in place.log().read_text(), LIMIT_S, said)
     process.terminate()
     assert process.wait(LIMIT_S) == 0
-    assert "Traceback" not in log.read_text()
-    assert "left a request behind" not in log.read_text()
+    if away:
+        place.relay.start()
+    assert "Traceback" not in place.log().read_text()
+    assert "left a request behind" not in place.log().read_text()
 
 
-def test_it_waits_for_a_relay_that_is_away(observatory: Observatory) -> None:
-    observatory.put(0)
-    observatory.relay.stop()
-    observatory.start()
-    log = observatory.directory / "one.log"
-    until(lambda: "the relay is away" in log.read_text(), what="the client's word")
-    observatory.relay.start()
-    observatory.everything_was_done_once(1)
+def test_it_waits_for_a_relay_that_is_away(place: Observatory) -> None:
+    asked = place.put("powerbeam", **BEAM, duration=0.3)
+    place.relay.stop()
+    place.start()
+    until(lambda: "the relay is away" in place.log().read_text(), LIMIT_S, "the client's word")
+    place.relay.start()
+    each_was_acted_on_once(place, [asked], [])

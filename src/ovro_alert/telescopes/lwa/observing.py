@@ -84,7 +84,10 @@ class Observing:
         try:
             for name, text in submission.preempted:
                 self._preempt(scheduler, name, text, f"command {entry.id} ({entry.event_id or 'no event'})")
-            scheduler.submit(entry.id, mark)
+            if not scheduler.submit(entry.id, mark):
+                # Another did while this one was held up, on another beam perhaps; or we did, and the answer
+                # was lost. Either is followed like one that is found after a restart.
+                return self.find(entry) or Trace(mark.name, mark.at)
             shown = scheduler.wait(lambda shown: shown.taken(mark.name))
             if shown.taken(mark.name):
                 return Trace(mark.name, mark.at)

@@ -1,0 +1,106 @@
+"""What OVRO-LWA's client is asked in a trial, how each command must end, and whether the telescope agrees."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ovro_alert.command import State, is_over
+from ovro_alert.demo.processes import wait_for
+from tests.clients.observatory import Observatory
+from torture.audit import whole
+from torture.ground import Ground
+
+OPEN = 7  # commands at once: each beam finds one of eight free
+LIMIT_S = 120.0
+BEAM = {"ra": 83.633, "dec": 22.014, "duration": 1.5}
+DUMP = {"duration": 10}
+# A dump may end, and another be triggered, while no client lives to see how it did.
+UNSEEN = "another dump was triggered before it was seen to be complete"
+
+
+@dataclass
+class Trial:
+    """`ends` is how each command must end, `seen` what held, `violations` what did not."""
+
+    ground: Ground
+    place: Observatory
+    chance: random.Random = field(default_factory=lambda: random.Random("telescopes"))
+    ends: dict[int, State] = field(default_factory=dict)
+    seen: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
+
+    def ask(self, command: str, end: State = State.DONE, **args: Any) -> int:
+        """Queues a command; its id."""
+        id = self.place.put(command, **args)
+        self.ends[id] = end
+        return id
+
+    def beam(self, end: State = State.DONE, **args: Any) -> int:
+        """Of a second or two, on one that is free unless it is named."""
+        return self.ask("powerbeam", end, **BEAM | args)
+
+    def dump(self, end: State = State.DONE) -> int:
+        """Of one file a pipeline."""
+        return self.ask("trigger", end, **DUMP)
+
+    def ask_any(self) -> None:
+        """A beam, a dump, or what must be refused, by lot."""
+        kind = self.chance.random()
+        if kind < 0.5:
+            self.beam()
+        elif kind < 0.85:
+            self.dump()
+        else:
+            self.beam(State.REFUSED, ra=400)
+
+    @property
+    def open(self) -> int:
+        """How many commands are not over."""
+        return sum(not is_over(State(one["state"])) for one in whole(self.place.http, "lwa"))
+
+    def wait(self, open: int = 0) -> None:
+        """Until no more commands than so many are not over."""
+        wait_for(lambda: self.open <= open, f"all but {open} commands to be over", LIMIT_S)
+
+    def expect(self, id: int, *words: str) -> None:
+        """Waits until a command has ended, as it must, and with these words."""
+        state, detail = self.place.outcome(id)
+        says = str(detail.get("message"))
+        self.holds(
+            state == self.ends[id] and all(word in says for word in words),
+            f"not {self.ends[id]} with {words}: {state}: {says}",
+        )
+
+    def holds(self, is_so: bool, otherwise: str) -> None:
+        """Notes what does not."""
+        if not is_so:
+            self.violations.append(otherwise)
+
+    def say(self, line: str) -> None:
+        """What held."""
+        self.seen.append(line)
+        self.ground.say(line)
+
+    def once(self, newest: int = 0) -> str:
+        """Waits until all is over; what was done, of the newest so many commands or of all.
+
+        By the telescope's own account each was acted on exactly once, or not at all where it was refused.
+        """
+        self.wait()
+        entries = whole(self.place.http, "lwa")[-newest:]
+        sessions = Counter(int(name.partition("_")[0]) for name in self.place.submitted())
+        dumps = self.place.pipelines.triggered()
+        for one in entries:
+            id, state, end = one["id"], State(one["state"]), self.ends[one["id"]]
+            name = f"{one['command']} {id}"
+            each = [sessions[id]] if one["command"] == "powerbeam" else [*dumps.get(str(id), {0: 0}).values()]
+            wanted = end is not State.REFUSED
+            self.holds(set(each) == {int(wanted)}, f"{name}, to be {end}, was acted on {max(each)} times")
+            if state is not end:
+                says = self.place.outcome(id)[1]["message"]
+                self.holds(UNSEEN in says, f"{name} is {state}, not {end}: {says}")
+        cancelled = [one for one in self.place.executor.account() if one["did"] == "cancelled"]
+        self.holds(not cancelled, f"{len(cancelled)} sessions were cancelled")
+        count = Counter(f"{one['state']} {one['command']}s" for one in entries)
+        return ", ".join(f"{number} {name}" for name, number in sorted(count.items()))
