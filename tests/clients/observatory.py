@@ -62,7 +62,7 @@ class Place:
         client = {f"{self.slot}_ALERT_{key}": value for key, value in table.items()}
         etcd = {"ETCD_ENDPOINTS": f'["{self.etcd}"]'}
         settings = {
-            f"OVRO_ALERT_{key}".upper(): str(value) for key, value in (client | etcd | self.tuned).items()
+            f"OVRO_ALERT_{key}".upper(): str(value) for key, value in {**client, **etcd, **self.tuned}.items()
         }
         return self.relay.environment | settings
 
