@@ -99,6 +99,12 @@ def test_values_of_maps_are_those_of_the_alert_that_is_asked_of():
     assert values == [credible_areas(sky, [0.9])[0] for sky in (SKY, other)]
 
 
+def test_what_is_asked_of_a_map_twice_is_asked_with_its_own_arguments():
+    scope = Scope(wave(SKY), NOW)
+    assert Expression("area(0.5) * 2 < area(0.9)").value(scope) is True
+    assert Expression("area(0.9)").value(scope) == credible_areas(SKY, [0.9])[0]
+
+
 @pytest.mark.parametrize("asked", MADE_OF_IT)
 @pytest.mark.parametrize(
     "alert",

@@ -222,3 +222,13 @@ def test_a_map_need_not_cover_the_sky_nor_hold_all_of_the_probability():
     assert OnMap(part).integral(there) == pytest.approx(48 * 3 / 4)
     elsewhere = OnMap(part).overlap(Localization(ra=200.0, dec=-60.0, error_deg=0.1))
     assert (elsewhere.integral, elsewhere.level, elsewhere.is_one) == (0, 1, False)
+
+
+@pytest.mark.parametrize("error", [0.5, 5.0, 25.0])
+def test_only_where_a_map_is_denser_than_elsewhere_counts(error):
+    """Not how dense: some maps' probabilities do not add up to 1."""
+    sky, place = arc(), Localization(ra=177.0, dec=17.0, error_deg=error)
+    tenth = MultiOrderMap(sky.level, sky.index, sky.density / 10)
+    one, other = OnMap(sky).overlap(place), OnMap(tenth).overlap(place)
+    assert (other.integral, other.level) == pytest.approx((one.integral, one.level))
+    assert other.area_deg2 == pytest.approx(one.area_deg2)

@@ -166,10 +166,33 @@ def test_the_smallest_beams_point_to_the_densest(ra, dec, radius):
     assert found.separation(densest).deg < 0.15  # pixels of order 9 and 10 are 0.11° and 0.06°
 
 
+def moved(ra, dec, turn, by):
+    """A place so far (deg) from another, in a direction (deg east of north)."""
+    found = SkyCoord(ra, dec, unit="deg").directional_offset_by(turn * u.deg, by * u.deg)
+    return found.ra.deg, found.dec.deg
+
+
 def test_a_beam_of_half_the_sky_takes_what_lies_in_a_hemisphere():
-    sky = drawn(5, blobs((10, 0, 5, 1), (100, 30, 5, 1), (60, -50, 5, 1)))
+    sky = drawn(5, blobs(*((*moved(20, 35, turn, 80), 3, 1) for turn in (0, 120, 240))))
     place = vectors(*best_pointing(sky, 90, ANYWHERE))
-    assert Raster(sky, 6).held(place[None], 90, 20000)[0] > 0.99
+    assert Raster(sky, 6).held(place[None], 90, EXACT)[0] > 0.98
+
+
+@pytest.mark.parametrize("row", [400, 411, 433])
+def test_the_best_place_may_be_far_from_all_that_is_held(row):
+    """Two points at opposite edges of a beam, whose centre is that of a pixel that has nothing."""
+    centre = SkyCoord(*skymap.densest(MultiOrderMap(np.array([3]), np.array([row]), np.ones(1))), unit="deg")
+    beside = SkyCoord(
+        *skymap.densest(MultiOrderMap(np.array([3]), np.array([row ^ 1]), np.ones(1))), unit="deg"
+    )
+    turn = centre.position_angle(beside).deg
+    ends = [moved(centre.ra.deg, centre.dec.deg, turn + way, 4.5) for way in (0, 180)]
+    index = [
+        astropy_healpix.lonlat_to_healpix(*(end * u.deg), 2**10, order="nested") for end in np.array(ends)
+    ]
+    sky = MultiOrderMap(np.array([10, 10]), np.array(index), np.ones(2))
+    found = SkyCoord(*best_pointing(sky, 4.8, ANYWHERE), unit="deg")
+    assert found.separation(SkyCoord(ends, unit="deg")).deg.max() < 4.8
 
 
 @pytest.mark.parametrize("lowest", [0, 30, 70])

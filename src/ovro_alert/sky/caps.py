@@ -22,7 +22,7 @@ Cells = NDArray[np.int64]  # of an order of HEALPix, nested
 ROOT_SIDE = math.sqrt(4 * math.pi / 12)  # rad: the side of a square as large as a cell of order 0
 CORNER = 1.05  # no corner of a cell is farther from its centre than so many such sides
 COARSEST = 2  # the order of the cells that the sky is cut into at first
-FINENESS = 8  # how many cells, at least, an edge is drawn with across what it bounds
+FINENESS = 16  # how many cells, at least, an edge is drawn with across what it bounds
 
 
 class Cap(NamedTuple):

@@ -16,7 +16,7 @@ from ovro_alert.sky.curve import MAX_ORDER
 from ovro_alert.sky.skymap import MultiOrderMap, centres
 
 ACROSS = 1.5  # radii in the side of a cell, at least: beams in it end in those next to it
-KEPT, TRIED = 128, 32  # cells: of those that hold much, and of those in which beams do
+KEPT, TRIED = 96, 24  # cells: of those that hold much, and of those in which beams do
 AROUND, APART = 10, 0.4  # how many of the best beams are looked around, so many radii apart
 CLOSELY, LEAST = 3, 0.99  # of them how many closely, unless they hold less of the best than this
 STEP = 0.15  # of a radius: between the places around one
