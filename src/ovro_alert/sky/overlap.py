@@ -22,7 +22,7 @@ from ovro_alert.sky.visibility import separation, unit
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float64]  # … × 3, of length 1
 SAMPLES = 400  # places where a map has its probability
-POINTS, FEW = 64, 16  # that stand for the error of a position, and of one that is small beside a map
+POINTS, FEW, FEWEST = 64, 16, 4  # that stand for the error of a position, and of ones that a map dwarfs
 STERADIAN_DEG2 = SKY_DEG2 / (4 * math.pi)
 
 
@@ -64,7 +64,7 @@ def _scattered(count: int) -> Floats:
     return points
 
 
-SPREAD, SPARSE = _scattered(POINTS), _scattered(FEW)
+SPREAD, SPARSE, SPARSEST = _scattered(POINTS), _scattered(FEW), _scattered(FEWEST)
 SHUFFLED = _scattered(SAMPLES)[np.random.default_rng(0).permutation(SAMPLES)]
 
 
@@ -97,7 +97,8 @@ class OnMap:
         here = float(self._found(unit(position.ra, position.dec), error, SPREAD))
         if error not in self._densities:
             places = _moved(self._places, SHUFFLED * math.radians(error))
-            found = self._found(places, error, SPARSE if 3 * error < self._wide else SPREAD)
+            small = SPARSEST if 12 * error < self._wide else SPARSE
+            found = self._found(places, error, small if 3 * error < self._wide else SPREAD)
             self._densities[error] = np.sort(found)[::-1]
         found = self._densities[error]
         level = float(np.mean(found > here) + np.mean(found == here) / 2) if here else 1.0
@@ -130,10 +131,13 @@ def _area(densities: Floats, share: float) -> float:
 
 def _moved(directions: Vectors, offsets: Floats) -> Vectors:
     """Directions moved by offsets (… × 2, rad) along two axes at right angles to each."""
-    aside = np.where(np.abs(directions[..., 2:]) < 0.9, [0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
-    east = np.cross(aside, directions)
+    x, y, z = directions[..., 0], directions[..., 1], directions[..., 2]
+    # Of what is not near a pole, as seen from the pole; of the rest as seen from where the x axis points to.
+    is_low, zero = np.abs(z) < 0.9, np.zeros_like(z)
+    east = np.stack((np.where(is_low, -y, zero), np.where(is_low, x, -z), np.where(is_low, zero, y)), axis=-1)
     east /= np.linalg.norm(east, axis=-1, keepdims=True)
-    north = np.cross(directions, east)
+    a, b, c = east[..., 0], east[..., 1], east[..., 2]
+    north = np.stack((y * c - z * b, z * a - x * c, x * b - y * a), axis=-1)
     angle = np.linalg.norm(offsets, axis=-1, keepdims=True)
     along = offsets[..., :1] * east + offsets[..., 1:] * north
     moved: Vectors = np.cos(angle) * directions + np.sinc(angle / np.pi) * along

@@ -86,8 +86,8 @@ def read(raw: bytes) -> MultiOrderMap:
     uniq, densities = table.column("UNIQ"), table.column("PROBDENSITY")
     if uniq.dtype.kind != "i" or densities.dtype.kind != "f":
         raise ValueError("must have UNIQ as whole numbers and PROBDENSITY as real ones")
-    level, index = _pixels(uniq.astype(np.int64))
-    density = densities.astype(np.float64)
+    level, index, rows = _pixels(uniq.astype(np.int64))
+    density = densities.astype(np.float64)[rows]
     if not ((density >= 0) & (density <= MAX_DENSITY)).all():  # not of NaN either
         raise ValueError("PROBDENSITY must be finite and not negative")
     if not density.any():
@@ -98,7 +98,7 @@ def read(raw: bytes) -> MultiOrderMap:
         density,
         _distance(table.header, "DISTMEAN"),
         _distance(table.header, "DISTSTD"),
-        _distances(table) if "DISTMU" in table.columns else None,
+        _distances(table, rows) if "DISTMU" in table.columns else None,
     )
 
 
@@ -175,25 +175,26 @@ def _plain(raw: bytes) -> bytes:
     return raw
 
 
-def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Order and index of each pixel, none of which may lie in another."""
+def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.intp]]:
+    """Order and index of each pixel along the nested curve, none in another; and the row of each."""
     if (uniq < 4).any() or (uniq >= 4 ** (MAX_ORDER + 2)).any():
         raise ValueError("UNIQ must be a pixel of order 0 to 29")
     level, index = astropy_healpix.uniq_to_level_ipix(uniq)
     finer = 2 * (MAX_ORDER - level)
     first = index << finer
-    # Begin and end of each in the finest order, sorted apart: pixels that keep to themselves never have two
-    # begun at once, so that each ends before the next begins.
     # Stable, as a file in order of UNIQ is one run for each order, which that sort only merges.
-    begins, ends = np.sort(first, kind="stable"), np.sort(first + (1 << finer), kind="stable")
-    if (begins[1:] < ends[:-1]).any():
+    rows = np.argsort(first, kind="stable")
+    begins, finer = first[rows], finer[rows]
+    if (begins[1:] < begins[:-1] + (1 << finer[:-1])).any():
         raise ValueError("UNIQ has pixels that overlap")
-    return level, index
+    return level[rows], index[rows], rows
 
 
-def _distances(table: fits_table.Table) -> Distances:
+def _distances(table: fits_table.Table, rows: NDArray[np.intp]) -> Distances:
     """Pixels without a distance have DISTMU infinite and DISTNORM 0 in them, and NaN in some old maps."""
-    mu, sigma, norm = (table.column(name).astype(np.float64) for name in ("DISTMU", "DISTSIGMA", "DISTNORM"))
+    mu, sigma, norm = (
+        table.column(name).astype(np.float64)[rows] for name in ("DISTMU", "DISTSIGMA", "DISTNORM")
+    )
     known = (np.abs(mu) <= MAX_MPC) & (sigma >= MIN_MPC) & (sigma <= MAX_MPC)  # not of NaN either
     given = known & (norm > 0) & (norm < math.inf)
     return Distances(np.where(given, mu, 0.0), np.where(given, sigma, 1.0), np.where(given, norm, 0.0))
