@@ -20,6 +20,7 @@ from ovro_alert.policy.decide import decide
 from ovro_alert.policy.functions import Other, Scope, World, map_of
 from ovro_alert.policy.history import History
 from ovro_alert.policy.language import Expression
+from ovro_alert.policy.rules import Policy, load
 from ovro_alert.relay.settings import RelaySettings
 from ovro_alert.sky.catalogue import Catalogue, Known
 from ovro_alert.sky.overlap import OnMap
@@ -76,9 +77,26 @@ def _without_map(world: World, say: Callable[[str], None]) -> None:
 
 def _with_map(world: World, say: Callable[[str], None]) -> None:
     """Each time read anew: nothing of the map is known that reading it has not made known."""
-    policy, raw = fifty.policy(), arc.notice("S260304abc", NOW)
-    messages = (_trigger("fermi", "Fermi", 8.0), _trigger("swift", "Swift", 0.05), chime_notice(BURST))
-    others = _others(messages)
+    settings = RelaySettings()
+    _decide_on_map(load(None, settings.commanded), "the default policy", world, say)
+    _decide_on_map(fifty.policy(), "all functions of maps at once", world, say)
+    raw, others = arc.notice("S260304abc", NOW), _others(_near_a_wave())
+    for expression in map(Expression, ASKED):
+        alone = []
+        for _ in range(TURNS_OF_MAP // 4):
+            scope = Scope(read(raw), NOW, replace(world, others=others, map_of=_once()))
+            start = time.perf_counter()
+            expression.value(scope)
+            alone.append(_since(start))
+        say(f"  of that, alone: {expression.text:<52} p50 {_load(alone).percentile(50):.2f} ms")
+
+
+def _near_a_wave() -> tuple[bytes, ...]:
+    return _trigger("fermi", "Fermi", 8.0), _trigger("swift", "Swift", 0.05), chime_notice(BURST)
+
+
+def _decide_on_map(policy: Policy, name: str, world: World, say: Callable[[str], None]) -> None:
+    raw, others = arc.notice("S260304abc", NOW), _others(_near_a_wave())
     reading, deciding = [], []
     for _ in range(TURNS_OF_MAP):
         start = time.perf_counter()
@@ -89,15 +107,8 @@ def _with_map(world: World, say: Callable[[str], None]) -> None:
         decide(policy, alert, History(), NOW, about)
         deciding.append(_since(start))
     pixels = alert.gw.skymap.pixels if alert.gw and alert.gw.skymap else 0
-    _say(say, f"a wave, its map of {pixels:,} pixels", _load(deciding), LIMIT_MAP_MS, _load(reading))
-    for expression in map(Expression, ASKED):
-        alone = []
-        for _ in range(TURNS_OF_MAP // 4):
-            scope = Scope(read(raw), NOW, replace(world, others=others, map_of=_once()))
-            start = time.perf_counter()
-            expression.value(scope)
-            alone.append(_since(start))
-        say(f"  of that, alone: {expression.text:<52} p50 {_load(alone).percentile(50):.2f} ms")
+    of = f"a wave, a map of {pixels:,} pixels, {name}"
+    _say(say, of, _load(deciding), LIMIT_MAP_MS, _load(reading))
 
 
 def _matching(world: World, say: Callable[[str], None]) -> None:

@@ -45,7 +45,7 @@ def hands(keys: Keys, directory: Path, clock: Callable[[], datetime] = _utc_now)
     """What carries out each word, by the settings."""
     settings = LwaSettings()
     observing = Observing(keys, settings, directory, replace, clock)
-    dumping = Dumping(keys, DumpSettings(), marks=f"{settings.marks_prefix}lwa/", clock=clock)
+    dumping = Dumping(keys, DumpSettings(), marks=settings.marks_prefix, clock=clock)
     return ByWord({"powerbeam": observing, "voltagebeam": observing, "trigger": dumping})
 
 

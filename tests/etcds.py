@@ -5,7 +5,7 @@ import ssl
 import subprocess
 from base64 import b64encode
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 
@@ -87,7 +87,7 @@ class Twin(Gateway):
 
 
 class _Handler(Handler):
-    gateway: Twin
+    gateway: ClassVar[Twin]
 
     def setup(self) -> None:
         super().setup()

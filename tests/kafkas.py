@@ -31,7 +31,8 @@ class Kafka:
         self.topic = f"igwn.gwalert.{uuid4().hex}"
         self.group = f"group-{uuid4().hex}"
         config = {"bootstrap.servers": address, "reconnect.backoff.max.ms": 500, "log_level": 0}
-        self._producer = confluent_kafka.Producer(config | {"linger.ms": 0})
+        # Idempotent, so that what is sent again keeps its order.
+        self._producer = confluent_kafka.Producer(config | {"linger.ms": 0, "enable.idempotence": True})
         self._asking = confluent_kafka.Consumer(config | {"group.id": self.group})
 
     @property
@@ -95,7 +96,7 @@ class Apache(Kafka):
         super().__init__(address)
         topic = NewTopic(self.topic, num_partitions=4)  # as many as the mock makes
         admin = AdminClient({"bootstrap.servers": address})
-        admin.create_topics([topic])[self.topic].result(20)
+        admin.create_topics([topic])[self.topic].result(60)
 
 
 class Server:

@@ -1,25 +1,21 @@
 """A proxy that cuts every connection after some bytes, anywhere in a request or an answer."""
 
 import asyncio
-import json
 import random
 import socket
 import struct
 import threading
-import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-import httpx2
-
-from ovro_alert.command import State
-from ovro_alert.demo.processes import Processes, wait_for
-from torture.audit import broken_promises, whole
+from ovro_alert.demo.etcd_gateway import Gateway
+from ovro_alert.demo.processes import wait_for
+from tests.clients.observatory import observatory
+from tests.support import RunningRelay
+from torture.audit import broken_promises
 from torture.ground import Ground, Outcome
-from torture.load import SLOT, Ledger, Load
+from torture.load import Ledger, Load
+from torture.trial import OPEN, Trial
 
 TRIES = "a proxy cuts connections at any byte"
 COMMANDS, QUICK = 10_000, 500
@@ -28,7 +24,6 @@ FEW, MANY = (
     6000,
     200_000,
 )  # bytes that a connection may carry: some requests, or pages of the log
-LIMIT_S = 600.0
 
 
 class Proxy:
@@ -96,15 +91,7 @@ def run(ground: Ground) -> Outcome:
     with ground.relay() as relay, relay.client() as client:
         proxy = Proxy(relay.port)
         with proxy.running() as url:
-            telescope = ground.directory / "telescope"
-            environment = relay.environment | {"RELAY_URL": url} | _client_settings(telescope)
-            with Processes(ground.directory / "logs", environment) as processes:
-                processes.start("lwa-alert", "-m", "ovro_alert.clients.lwa_alert")
-                _ask_the_telescope(client, asked)
-                wait_for(lambda: _are_done(client), "the end of all that the telescope was asked", LIMIT_S)
-                acted, ids = _acted(telescope), {str(entry["id"]) for entry in whole(client, SLOT)}
-            if set(acted) != ids or set(acted.values()) != {1}:
-                violations.append(f"the telescope was given {acted} of {len(ids)} commands")
+            violations += _at_the_telescope(ground, relay, url, asked)
             with Load(url, relay.key, ledger) as load:
                 load.put(repeat=True)
                 load.put(repeat=True)
@@ -121,27 +108,13 @@ def run(ground: Ground) -> Outcome:
     return Outcome(f"{proxy.cuts} cuts", seen, violations)
 
 
-def _client_settings(directory: Path) -> dict[str, str]:
-    table = {"DIRECTORY": directory, "CLIENT": "cut", "LEASE_S": 2, "WAIT_S": 0.5, "RECHECK_S": 0.2}
-    return {f"OVRO_ALERT_LWA_ALERT_{name}": str(value) for name, value in table.items()}
-
-
-def _ask_the_telescope(client: httpx2.Client, number: int) -> None:
-    """Dumps, and beams of which none overlaps another."""
-    for n in range(number):
-        start = datetime.now(UTC) + timedelta(hours=1 + n)
-        beam = {"ra": 10, "dec": 20, "start": start.isoformat(), "duration": 60}
-        command, args = ("trigger", {"event": f"S{n}"}) if n % 2 else ("powerbeam", beam)
-        body = {"command": command, "command_mjd": 61041.0 + n, "args": args}
-        client.put(f"/{SLOT}", json=body).raise_for_status()
-
-
-def _are_done(client: httpx2.Client) -> bool:
-    time.sleep(0.2)
-    return {entry["state"] for entry in whole(client, SLOT)} == {State.DONE}
-
-
-def _acted(directory: Path) -> Counter[str]:
-    """How often the telescope was given each command."""
-    lines = (directory / "telescope" / "journal.jsonl").read_text().splitlines()
-    return Counter(json.loads(line)["id"] for line in lines)
+def _at_the_telescope(ground: Ground, relay: RunningRelay, url: str, asked: int) -> list[str]:
+    """OVRO-LWA's client behind the proxy, its telescope's twins beside it: what was not carried out once."""
+    with Gateway() as etcd, observatory(relay, etcd.url, ground.directory / "lwa") as place:
+        trial = Trial(ground, place)
+        place.start(RELAY_URL=url, OVRO_ALERT_LWA_ALERT_LEASE_S="2")
+        for number in range(asked):
+            trial.wait(open=OPEN - 1)
+            trial.dump() if number % 2 else trial.beam()
+        trial.once()
+    return trial.violations

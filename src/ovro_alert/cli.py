@@ -25,14 +25,14 @@ def _load(module: str, extra: str) -> Any:
 @app.command()
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Exit when all is played.")] = False,
-    out: Annotated[Path, typer.Option(help="Where SDFs, dump plans, logs, the timeline go.")] = Path("out"),
+    out: Annotated[Path, typer.Option(help="Where SDFs, logs, etcd's data, the timeline go.")] = Path("out"),
     corpus: Annotated[
         Path | None, typer.Option(help="Play every alert file of this folder, not the samples.")
     ] = None,
 ) -> None:
     """The main job for real on this machine: alerts in over Kafka, Comet and files, commands carried out.
 
-    Exits with 0 only if every command that was due was carried out.
+    Exits with 0 only if every command that was due is carried out, or observes.
     """
     raise typer.Exit(_load("ovro_alert.demo.run", "demo").demo(out, corpus, once))
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Place:
         self.directory = directory
         self.http: httpx2.Client = stack.enter_context(relay.client())
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._moments = count(61041.0, 1e-4)  # none that another command has
         stack.callback(self._end)
 
     def _end(self) -> None:
@@ -62,18 +64,18 @@ class Place:
         client = {f"{self.slot}_ALERT_{key}": value for key, value in table.items()}
         etcd = {"ETCD_ENDPOINTS": f'["{self.etcd}"]'}
         settings = {
-            f"OVRO_ALERT_{key}".upper(): str(value) for key, value in (client | etcd | self.tuned).items()
+            f"OVRO_ALERT_{key}".upper(): str(value) for key, value in {**client, **etcd, **self.tuned}.items()
         }
         return self.relay.environment | settings
 
     def start(
-        self, *command: str, name: str = "one", directory: Path | None = None
+        self, *command: str, name: str = "one", directory: Path | None = None, **changes: str
     ) -> subprocess.Popen[bytes]:
-        """A client, or a command in its environment."""
+        """A client, or a command in its environment, with changes of that."""
         with self.log(name).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, *(command or ("-m", f"ovro_alert.clients.{self.slot}_alert"))],
-                env=os.environ | self.environment(name, directory),
+                env=os.environ | self.environment(name, directory) | changes,
                 cwd=self.directory,
                 stderr=log,
             )
@@ -97,7 +99,7 @@ class Place:
 
     def put(self, command: str, **args: Any) -> int:
         """Asks something of the slot; the command's id."""
-        body = {"command": command, "command_mjd": 61041.0, "args": args}
+        body = {"command": command, "command_mjd": next(self._moments), "args": args}
         return int(self.http.put(f"/{self.slot}", json=body).raise_for_status().json()["id"])
 
     def commands(self) -> list[dict[str, Any]]:

@@ -178,9 +178,7 @@ def test_killed_at_every_step(place: Observatory, killed: Clients) -> None:
         if step.startswith("trigger"):
             dumps.append(place.put("trigger", duration=10))
         else:
-            # What was submitted just before a kill may not be shown yet: each has a beam of its own.
-            beamnum = BEAMS[len(beams) % len(BEAMS)]
-            beams.append(place.put("powerbeam", **BEAM, duration=0.3, beamnum=beamnum))
+            beams.append(place.put("powerbeam", **BEAM, duration=0.3))
         killed.start(step)
         assert killed.ended() == -signal.SIGKILL, place.log().read_text()[-3000:]
         # The next one is killed at the first command that it finds at that step, this one or its own.

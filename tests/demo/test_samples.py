@@ -1,17 +1,20 @@
 """The made-up alerts are what their senders would write, and tell the story that they say."""
 
 import json
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import voeventparse
 
 from ovro_alert.alert import Alert, AlertType, Role
-from ovro_alert.demo.samples import Sample, samples
+from ovro_alert.demo.samples import Sample, codetection, samples
 from ovro_alert.formats import Unreadable, read
+from ovro_alert.sky.coincidence import Burst, compare
+from ovro_alert.sky.visibility import altitude, zenith
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
-STORY = {sample.name: sample for sample in samples(NOW)}
+STORY = {sample.name: sample for sample in [*samples(NOW), *codetection(NOW)]}
 
 
 def alert(name: str) -> Alert:
@@ -66,18 +69,48 @@ def test_the_mergers_map_is_a_real_one() -> None:
     assert len(json.loads(STORY["gw-merger"].raw)["event"]["skymap"]) > 500_000
 
 
+def test_one_burst_is_seen_by_both_and_no_other_is() -> None:
+    told = [read(sample.raw) for sample in STORY.values() if sample.name != "gw-malformed"]
+    bursts = {alert.event_id: alert for alert in told if alert.frb and alert.frb.dm}
+    seen = {source: [a for a in bursts.values() if a.source == source] for source in ("chime", "dsa")}
+    same = [
+        (one.event_id, other.event_id)
+        for one in seen["chime"]
+        for other in seen["dsa"]
+        if compare(_burst(one), _burst(other)).is_one
+    ]
+    assert same == [(alert("chime-codetection").event_id, alert("dsa-trigger").event_id)]
+
+
+def test_the_array_sees_only_what_crosses_its_meridian() -> None:
+    place = alert("dsa-trigger").localization
+    x, y, z = zenith(NOW)
+    assert place.ra == pytest.approx(math.degrees(math.atan2(y, x)) % 360, abs=0.01)
+    assert altitude(place.ra, place.dec, NOW) == pytest.approx(
+        90 - (71.2 - math.degrees(math.asin(z))), abs=0.01
+    )
+
+
+def _burst(one: Alert) -> Burst:
+    return Burst(one.localization, one.event_time, one.frb.dm, one.frb.dm_error, one.frb.reference_mhz)
+
+
 def test_what_is_expected_is_what_the_policy_says() -> None:
-    beam, search = ("lwa", "powerbeam"), ("dsa", "CHIME FRB")
+    beam, search, guano = ("lwa", "powerbeam"), ("dsa", "CHIME FRB"), ("world", "swift")
     assert {name: sample.expects for name, sample in STORY.items() if sample.expects} == {
         "flarescope-request": (beam,),
         "chime-repeater": (beam, search, ("dsa", "repoint")),
         "chime-new": (beam, search),
-        "dsa-detection": (beam, ("world", "swift")),
+        "dsa-detection": (beam, guano),
+        "dsa-trigger": (beam, guano),
+        "chime-codetection": (beam, search, ("lwa", "voltagebeam")),
         "gw-merger": (("lwa", "trigger"),),
     }
 
 
-@pytest.mark.parametrize("name", ["chime-test", "chime-repeater", "chime-new", "chime-interference"])
+@pytest.mark.parametrize(
+    "name", ["chime-test", "chime-repeater", "chime-new", "chime-interference", "chime-codetection"]
+)
 def test_voevents_are_valid_by_the_schema_that_brokers_check(name: str) -> None:
     voeventparse.assert_valid_as_v2_0(voeventparse.loads(STORY[name].raw))
 
@@ -102,11 +135,14 @@ def test_no_two_stories_share_a_name() -> None:
         return {name for one in read_ones for name in (one.alert_id, one.event_id, *one.event_names)}
 
     a_moment_later = NOW + timedelta(milliseconds=1)
-    assert names(samples(NOW)).isdisjoint(names(samples(a_moment_later)))
+    tellings = [told(moment) for told in (samples, codetection) for moment in (NOW, a_moment_later)]
+    said = [names(telling) for telling in tellings]
+    assert len(set().union(*said)) == sum(map(len, said))
     assert samples(NOW) == samples(NOW.astimezone())
+    assert codetection(NOW) == codetection(NOW.astimezone())
 
 
 def test_names_and_files_are_unique() -> None:
-    story = samples(NOW)
+    story = [*samples(NOW), *codetection(NOW)]
     assert len({sample.name for sample in story}) == len({sample.filename for sample in story}) == len(story)
     assert all((sample.topic != "") == (sample.transport == "kafka") for sample in story)

@@ -12,7 +12,8 @@ import pytest
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable, Word, refused
 from ovro_alert.command import Entry, State
 from ovro_alert.demo.sample_waves import BNS, gw_notice
-from ovro_alert.link.worker import Turns, Worker
+from ovro_alert.link.turns import Turns
+from ovro_alert.link.worker import Worker
 from support import until
 from tests.link.working import KEY, LIMIT_S, House, Send, Wire, relay_in_a_thread
 

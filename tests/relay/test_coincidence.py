@@ -152,6 +152,21 @@ def test_a_wave_that_moves_away_takes_its_burst_along(relay):
     assert [one[3] for one in commands(client)] == ["cancelled"]
 
 
+@pytest.mark.parametrize("wave_first", [True, False])
+def test_a_rule_may_ask_for_others_and_for_the_map_whichever_comes_first(relay, wave_first):
+    """The wave's map is looked for in the log when its rule is asked again."""
+    asks = ('coincident("chime", 60, 600) != ""', "probability_up(event_time, 5) > 0.9 and area(0.9) < 300")
+    both = rule("both", 'source == "ligo"', *asks, args="args.area = 'area(0.9)'")
+    client = relay(both.replace("args.ra = 'localization.ra'\n", ""))
+    messages = [gw_notice("S260304abc", "PRELIMINARY", NOW, BNS), chime_notice(BY_WAVE)]
+    for raw in messages if wave_first else messages[::-1]:
+        post(client, raw)
+    told = client.get("/events/ligo-S260304abc").json()
+    (command,) = told["commands"]
+    assert command["command"] == "both"
+    assert command["args"]["area"] == pytest.approx(203, abs=2)
+
+
 def test_a_late_one_changes_nothing_that_is_too_late(relay, clock):
     client = relay(rule("twice", 'source == "chime"', 'codetected("dsa") != ""', useful=60))
     post(client, chime_notice(CHIME))

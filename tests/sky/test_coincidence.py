@@ -18,6 +18,7 @@ from ovro_alert.sky.coincidence import LEAST_TIME_ERROR_S, Burst, Rate, compare
 from ovro_alert.sky.overlap import OnMap, of_positions
 from ovro_alert.sky.positions import sigma
 from ovro_alert.sky.skymap import MultiOrderMap, credible_areas, read
+from tests.sky.maps import fine
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SKY = 41252.96124941927  # deg²
@@ -188,25 +189,10 @@ def test_what_is_of_one_thing_overlaps_its_map_and_what_is_not_as_often_as_is_ex
     assert np.mean([overlap.integral for overlap in of_two]) == pytest.approx(1, abs=0.6)
 
 
-def fine(sky, order=8):
-    """The map's density in every pixel of an order: of what is finer in the file, the mean."""
-    density = np.zeros(12 * 4**order)
-    for level in np.unique(sky.level):
-        rows = sky.level == level
-        if level > order:
-            np.add.at(
-                density, sky.index[rows] >> 2 * (level - order), sky.density[rows] * 0.25 ** (level - order)
-            )
-        else:
-            children = np.arange(4 ** (order - level))
-            density[(sky.index[rows, None] << 2 * (order - level)) + children] = sky.density[rows, None]
-    return density
-
-
 @pytest.mark.parametrize("name", MAPS)
 @pytest.mark.parametrize(("ra", "dec"), [(198.0, 0.0), (177.0, 16.0), (160.0, 18.0), (20.0, -80.0)])
 def test_the_overlap_integral_is_the_sum_over_a_finer_sky(name, ra, dec):
-    density = fine(MAPS[name])
+    density = fine(MAPS[name], 8)
     pixels = np.arange(len(density))
     lon, lat = (one.rad for one in astropy_healpix.healpix_to_lonlat(pixels, 2**8, order="nested"))
     for error in (2.0, 5.0, 10.0, 25.0):
@@ -236,3 +222,13 @@ def test_a_map_need_not_cover_the_sky_nor_hold_all_of_the_probability():
     assert OnMap(part).integral(there) == pytest.approx(48 * 3 / 4)
     elsewhere = OnMap(part).overlap(Localization(ra=200.0, dec=-60.0, error_deg=0.1))
     assert (elsewhere.integral, elsewhere.level, elsewhere.is_one) == (0, 1, False)
+
+
+@pytest.mark.parametrize("error", [0.5, 5.0, 25.0])
+def test_only_where_a_map_is_denser_than_elsewhere_counts(error):
+    """Not how dense: some maps' probabilities do not add up to 1."""
+    sky, place = arc(), Localization(ra=177.0, dec=17.0, error_deg=error)
+    tenth = MultiOrderMap(sky.level, sky.index, sky.density / 10)
+    one, other = OnMap(sky).overlap(place), OnMap(tenth).overlap(place)
+    assert (other.integral, other.level) == pytest.approx((one.integral, one.level))
+    assert other.area_deg2 == pytest.approx(one.area_deg2)

@@ -60,13 +60,13 @@ class Processes:
         self._logs.mkdir(parents=True, exist_ok=True)
         return self
 
-    def start(self, name: str, *arguments: str, **environment: str) -> Path:
-        """Starts `python arguments…`; returns its log file."""
+    def start(self, name: str, *arguments: str, program: str = sys.executable, **environment: str) -> Path:
+        """Starts `program arguments…`; returns its log file."""
         log = self._logs / f"{name}.log"
         with log.open("wb") as output:
             # In a session of its own: Ctrl-C is for the demonstration, which ends the others in order.
             process = subprocess.Popen(
-                [sys.executable, *arguments],
+                [program, *arguments],
                 cwd=self._logs,
                 env={**self._environment, **environment},
                 stdin=subprocess.DEVNULL,

@@ -3,19 +3,21 @@
 import json
 import shutil
 import signal
+import sys
 import threading
-from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
+from rich.markup import escape
 
 from ovro_alert.demo.observatory import KEY, Observatory, observatory
-from ovro_alert.demo.play import Played, Player
+from ovro_alert.demo.play import Player
 from ovro_alert.demo.processes import Failed
 from ovro_alert.demo.replay import as_though_now, recorded
-from ovro_alert.demo.samples import Sample, samples
+from ovro_alert.demo.samples import Sample, codetection, samples
+from ovro_alert.demo.summary import summary
 from ovro_alert.demo.view import View
 from ovro_alert.link.relay import Away, Relay
 
@@ -25,7 +27,8 @@ TIMELINE = "timeline.json"
 def demo(out: Path, corpus: Path | None, once: bool) -> int:
     """Runs the demonstration with its files below `out`; returns the exit code.
 
-    0 only if every command that was due was carried out. Unless `once`, all goes on running until Ctrl-C.
+    0 only if every command that was due is done, or its session observes. Unless `once`, all goes on running
+    until Ctrl-C.
     """
     view = View(Console(soft_wrap=True))
     stop = threading.Event()
@@ -39,12 +42,13 @@ def demo(out: Path, corpus: Path | None, once: bool) -> int:
         now = datetime.now(UTC)
         played = _cast(corpus, now, view)
         _clear(out)
-        view.say("Starting the relay, Kafka, Comet, the receivers and the LWA client …")
+        view.say("Starting the relay, Kafka, Comet, etcd, receivers, clients and simulated telescopes …")
         topics = {sample.topic for sample in played if sample.topic}
-        with observatory(out, topics) as place:
-            code = _perform(place, played, view)
+        with observatory(out, topics) as place, Relay(place.relay_url, KEY) as relay:
+            player = Player(place, relay, view)
+            code = _perform(player, played, place.out, view)
             if not once and not stop.is_set():
-                _stay(place, view, stop)
+                _stay(place, player, view, stop)
         return code
     except KeyboardInterrupt:
         view.say("\nStopped; everything that the demonstration started has ended.")
@@ -57,7 +61,7 @@ def demo(out: Path, corpus: Path | None, once: bool) -> int:
 def _cast(corpus: Path | None, now: datetime, view: View) -> list[Sample]:
     """The alerts to play."""
     if corpus is None:
-        return samples(now)
+        return [*samples(now), *codetection(now)]
     if not corpus.is_dir():
         raise Failed(f"--corpus: {corpus} is not a folder")
     found = [as_though_now(sample, now)[0] for sample in recorded(corpus)]
@@ -82,45 +86,31 @@ def _clear(out: Path) -> None:
             path.unlink()
 
 
-def _perform(place: Observatory, cast: list[Sample], view: View) -> int:
-    with Relay(place.relay_url, KEY) as relay:
-        player = Player(place, relay, view)
-        played = [player.play(number, len(cast), sample) for number, sample in enumerate(cast, 1)]
-    timeline = place.out / TIMELINE
+def _perform(player: Player, cast: list[Sample], out: Path, view: View) -> int:
+    played = [player.play(number, len(cast), sample) for number, sample in enumerate(cast, 1)]
+    timeline = out / TIMELINE
     timeline.write_text(json.dumps([each.timeline() for each in played], indent=1), encoding="utf-8")
-    return _sum_up(place, played, view)
+    view.say("")
+    for line in summary(played, out):
+        view.say(line)
+    view.say(f"Timeline: {timeline}")
+    return int(any(each.complaint for each in played))
 
 
-def _sum_up(place: Observatory, played: list[Played], view: View) -> int:
-    states = Counter(str(state) for each in played for state in each.states().values())
-    wrong = [each for each in played if each.complaint]
-    view.say(f"\n[bold]{len(played)} alerts played.[/] Commands to OVRO-LWA: {_listed(states)}.")
-    elsewhere = Counter(f"/{slot}" for each in played for slot, _ in each.asked("queued") if slot != "lwa")
-    if elsewhere:
-        view.say(f"Queued where no client takes part in this demonstration: {_listed(elsewhere)}.")
-    for slot, command in (one for each in played for one in each.asked("pending")):
-        view.say(f"/{slot} {command} waits for a person: POST /commands/{{id}}/approve, or /deny.")
-    for title, pattern in (("Session definition files", "sdf/*.sdf"), ("Dump plans", "dumps/*.json")):
-        view.say(f"{title}:")
-        paths = sorted(map(str, place.out.glob(pattern)))
-        view.say("\n".join(f"  {path}" for path in paths or ["none"]))
-    view.say(f"Timeline: {place.out / TIMELINE}")
-    for each in wrong:
-        view.say(f"[bold red]{each.sample.title}: {each.complaint}[/]")
-    return 1 if wrong else 0
-
-
-def _listed(counts: Counter[str]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in counts.items()) or "none"
-
-
-def _stay(place: Observatory, view: View, stop: threading.Event) -> None:
-    view.say(
-        f"\n[bold]The relay is running at {place.relay_url}[/] (pages: {place.relay_url}/docs; "
-        f"key: {KEY}). Try:\n"
-        f"  curl -H 'X-API-Key: {KEY}' {place.relay_url}/lwa\n"
-        f"  curl -H 'X-API-Key: {KEY}' {place.relay_url}/events\n"
-        "Ctrl-C ends all of it."
-    )
-    while not stop.wait(0.5):
+def _stay(place: Observatory, player: Player, view: View, stop: threading.Event) -> None:
+    url, bin = place.relay_url, Path(sys.executable).parent
+    header = f"-H 'X-API-Key: {KEY}'"
+    endpoints = f"OVRO_ALERT_ETCD_ENDPOINTS='{place.environment['OVRO_ALERT_ETCD_ENDPOINTS']}'"
+    tries = [
+        *(f'curl {header} {url}/commands/{one.id}/approve -d \'{{"by":"me"}}\'' for one in player.pending),
+        f"curl {header} {url}/events",
+        f"{endpoints} {bin / 'dsa-alert'} --check",
+        f"{endpoints} OVRO_ALERT_LWA_ALERT_DIRECTORY={place.out / 'lwa'} {bin / 'lwa-alert'} --check",
+    ]
+    view.say(f"\n[bold]All of it runs on[/]; the relay is at {url} (pages: {url}/docs; key: {KEY}). Try:")
+    for line in tries:
+        view.say(f"  {escape(line)}")
+    view.say("What happens is told here. Ctrl-C ends all of it.")
+    while not stop.is_set():
         place.processes.check()
+        player.watch()

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ovro_alert.command import to_mjd
 from ovro_alert.demo.wire import to_json, utc
+from ovro_alert.sky.dispersion import dispersion_delay
 
 GCN_SCHEMA = "https://gcn.nasa.gov/schema/v4.2.0/gcn/notices"
+CHIME_MHZ, DSA_MHZ = 400.0, 1530.0  # where their times hold
 AUTHOR = "ivo://ca.chimenet.frb"
 
 
@@ -37,6 +40,16 @@ def dsa_notice(name: str, alert_type: str, now: datetime) -> bytes:
         return to_json(notice | {"description": "Retracted by a person."})
     seen = {"ra": 291.61, "dec": 71.52, "ra_dec_error": [0.02, 0.016], "dm": 531.7, "snr": 14.2}
     return to_json(notice | seen | {"event_duration": 1.05, "importance": 0.98})
+
+
+def dsa_trigger(name: str, burst: Burst) -> bytes:
+    """What DSA-110's search puts into etcd of what CHIME sees, too: earlier, at the top of its band."""
+    seen = burst.seen - timedelta(
+        seconds=dispersion_delay(burst.dm, CHIME_MHZ) - dispersion_delay(burst.dm, DSA_MHZ)
+    )
+    found = {"snr": 17.6, "ibox": 4, "ibeam": 127, "cntb": 6, "cntc": 48, "specnum": 0}
+    place = {"ra": burst.ra, "dec": burst.dec, "radecerr": 2.1}  # of the error, arcsec
+    return to_json({name: {"mjds": to_mjd(seen), "dm": burst.dm, "dmerr": 0.3} | found | place})
 
 
 def chime_notice(burst: Burst) -> bytes:

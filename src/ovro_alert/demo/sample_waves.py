@@ -26,11 +26,16 @@ BBH: dict[str, Any] = {
 }
 
 
+def meridian(now: datetime) -> float:
+    """The right ascension (deg) that is due south of OVRO, or north."""
+    x, y, _ = zenith(now)
+    return math.degrees(math.atan2(y, x)) % 360
+
+
 def gw_notice(superevent_id: str, alert_type: str, now: datetime, candidate: dict[str, Any] | None) -> bytes:
     """A notice of LIGO, Virgo and KAGRA; its sky map is high at OVRO, and a retraction has no candidate."""
     distance = 780.0 if candidate is BBH else 104.0
-    x, y, _ = zenith(now)
-    ra = round(math.degrees(math.atan2(y, x))) % 360
+    ra = round(meridian(now)) % 360
     event = candidate and {
         "significant": True,
         "time": utc(now - timedelta(seconds=25)),

@@ -6,18 +6,28 @@ from the moment that they are made for, so that no two stories share an event.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
-from ovro_alert.demo.sample_bursts import Burst, chime_notice, chime_retraction, chime_voevent, dsa_notice
-from ovro_alert.demo.sample_waves import BBH, BNS, EARLY, gw_notice
+from ovro_alert.demo.sample_bursts import (
+    Burst,
+    chime_notice,
+    chime_retraction,
+    chime_voevent,
+    dsa_notice,
+    dsa_trigger,
+)
+from ovro_alert.demo.sample_waves import BBH, BNS, EARLY, gw_notice, meridian
 from ovro_alert.demo.wire import to_json, utc
 
 TRIGGER = ("lwa", "trigger")
 BEAM = ("lwa", "powerbeam")
+VOLTAGES = ("lwa", "voltagebeam")
 SEARCH = ("dsa", "CHIME FRB")
 GUANO = ("world", "swift")
 AGAIN = (BEAM, SEARCH, ("dsa", "repoint"))
+ARRAY_DEC = 71.2  # deg, where DSA-110 looks
 
 
 class Sample(NamedTuple):
@@ -26,7 +36,7 @@ class Sample(NamedTuple):
     name: str  # unique in the story
     title: str
     raw: bytes
-    transport: Literal["kafka", "voevent", "flarescope"]
+    transport: Literal["kafka", "voevent", "flarescope", "etcd"]
     topic: str  # of Kafka; "" for the others
     filename: str
     expects: tuple[tuple[str, str], ...] | None
@@ -35,6 +45,11 @@ class Sample(NamedTuple):
 def samples(now: datetime) -> list[Sample]:
     """The story, in the order that it is told, as though it happened at `now` (aware)."""
     return list(_story(now.astimezone(UTC)))
+
+
+def codetection(now: datetime) -> list[Sample]:
+    """One burst by DSA-110 and by CHIME/FRB, as though it came at `now` (aware), where the array looks."""
+    return list(_seen_by_both(now.astimezone(UTC)))
 
 
 def _story(now: datetime) -> Iterator[Sample]:
@@ -76,6 +91,26 @@ def _story(now: datetime) -> Iterator[Sample]:
     yield _wave("gw-merger", "LIGO: neutron stars merge", merger, "PRELIMINARY", now, BNS, TRIGGER)
     cut_off = gw_notice(superevent(now, 3), "PRELIMINARY", now, BNS)[:-400]
     yield _by_kafka("gw-malformed", "LIGO: a notice that was cut off", cut_off, "igwn.gwalert")
+
+
+def _seen_by_both(now: datetime) -> Iterator[Sample]:
+    both = Burst(_number(now, 4), now - timedelta(seconds=1), meridian(now), ARRAY_DEC, 437.2, 0.99)
+    yield Sample(
+        name="dsa-trigger",
+        title="DSA-110's search finds a burst",
+        raw=dsa_trigger(f"{now:%y%m%d}{_letters(now, 1)}", both),
+        transport="etcd",
+        topic="",
+        filename="dsa-trigger.json",
+        expects=(BEAM, GUANO),
+    )
+    as_chime_saw_it = replace(both, ra=round((both.ra + 0.11) % 360, 3), dec=71.17, dm=437.6)
+    yield _chime(
+        "chime-codetection",
+        "CHIME/FRB: the same burst, as CHIME saw it",
+        chime_voevent(as_chime_saw_it),
+        *(BEAM, SEARCH, VOLTAGES),
+    )
 
 
 def _letters(now: datetime, turn: int) -> str:

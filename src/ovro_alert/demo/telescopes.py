@@ -8,14 +8,18 @@ import sys
 import threading
 from contextlib import ExitStack
 
+from ovro_alert.demo.samples import ARRAY_DEC
 from ovro_alert.link.daemon import in_background, run
 from ovro_alert.link.etcd import Etcd
+from ovro_alert.telescopes.dsa.pointing import to_elevation
+from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.twin import DsaTwin
 from ovro_alert.telescopes.lwa.twin_executor import Executor
 from ovro_alert.telescopes.lwa.twin_pipelines import Pipelines
 
 SPEED = 100.0  # of writing a dump
 STEP_S = 0.05
+THERE = "the telescopes are there"  # what it says then
 
 
 def main() -> None:
@@ -27,10 +31,12 @@ def main() -> None:
             keys = [stack.enter_context(Etcd([url])) for _ in range(3)]
             executor = Executor(keys[0])
             stack.enter_context(Pipelines(keys[1], speed=SPEED, publish_s=0.2).running())
-            array = DsaTwin(keys[2])
-            in_background(lambda: array.run(stop), "DSA-110")
-            print("the telescopes are there", flush=True)
+            array = DsaTwin(keys[2], elevation=to_elevation(ARRAY_DEC, DsaSettings().latitude_deg))
+            living = in_background(lambda: array.run(stop), "DSA-110")
+            living.add_done_callback(lambda _: stop.set())
+            print(THERE, flush=True)
             executor.run(stop, step_s=STEP_S)
+            living.result()
 
     sys.exit(run(work))
 

@@ -10,9 +10,19 @@ from rich.markup import escape
 from ovro_alert.demo.samples import Sample
 from ovro_alert.link.relay import FeedEntry
 
-WAYS = {"kafka": "to Kafka", "voevent": "from CHIME's broker to Comet", "flarescope": "as a file"}
-RECEIVERS = {"kafka": "GCN receiver", "voevent": "CHIME receiver", "file": "Flarescope receiver"}
-STATE_STYLE = {"done": "bold green", "running": "cyan", "failed": "bold red", "refused": "bold red"}
+WAYS = {
+    "kafka": "to Kafka",
+    "voevent": "from CHIME's broker to Comet",
+    "flarescope": "as a file",
+    "etcd": "into DSA-110's etcd",
+}
+RECEIVERS = {
+    "kafka": "GCN receiver",
+    "voevent": "CHIME receiver",
+    "file": "Flarescope receiver",
+    "etcd": "DSA-110 receiver",
+}
+STATE_STYLE = {"done": "bold green", "failed": "bold red", "refused": "bold red"}
 
 
 class View:
@@ -21,11 +31,16 @@ class View:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last: datetime | None = None
+        self._numbers: dict[str, str] = {}  # of alerts, by their long names
 
     def say(self, text: str) -> None:
+        for name, number in self._numbers.items():
+            text = text.replace(name, number)
         self._console.print(text, highlight=False)
 
-    def begin(self, number: int, count: int, sample: Sample, now: datetime) -> None:
+    def begin(self, number: int, count: int, sample: Sample, alert_id: str | None, now: datetime) -> None:
+        if alert_id:
+            self._numbers[alert_id] = f"alert {number}"
         way = WAYS[sample.transport] + (f", {sample.topic}" if sample.topic else "")
         self._console.rule(f"[bold]{number}/{count}  {escape(sample.title)}", align="left", style="dim")
         self._last = now
@@ -54,16 +69,28 @@ class View:
                 self._line(entry.at, "pending", "yellow", f"{what} waits until a person has approved it")
             case "claimed":
                 self._line(entry.at, "claimed", "cyan", f"{slot} by {escape(data['client'])}")
-            case "reported":
-                said = escape(_message(data.get("detail")))
-                self._line(entry.at, data["state"], STATE_STYLE.get(data["state"], "white"), f"{slot} {said}")
+            case "reported" | "progress":
+                self._reported(entry, slot)
+            case "approved":
+                self._line(entry.at, "approved", "yellow", f"{slot} by {escape(data['by'])}")
             case "setaside":
                 self._line(entry.at, "set aside", "bold magenta", escape(data["reason"]))
             case kind:
-                self._line(entry.at, kind, "magenta", f"{slot} {escape(str(data.get('reason', '')))}")
+                about = f"{slot} " if entry.command_id else ""
+                said = data.get("reason") or data.get("why") or data.get("trouble") or ""
+                self._line(entry.at, kind, "magenta", escape(f"{about}{said}"))
 
     def repeated(self, now: datetime) -> None:
         self._line(now, "known", "dim", "the relay had it already: nothing follows")
+
+    def _reported(self, entry: FeedEntry, slot: str) -> None:
+        word, detail = entry.data["state"], entry.data.get("detail")
+        style, said = STATE_STYLE.get(word, "cyan"), detail or ""
+        if isinstance(detail, dict):
+            said = detail.get("message", "")
+            if word == "running":  # of which a session's own state says more
+                word = detail.get("state", word)
+        self._line(entry.at, word, style, escape(f"{slot} {said}"))
 
     def _decided(self, entry: FeedEntry) -> None:
         decisions: list[Mapping[str, Any]] = entry.data["decisions"]
@@ -77,15 +104,9 @@ class View:
         since = (at - (self._last or at)).total_seconds() * 1e3
         self._last = at
         # Machines' clocks and processes' buffers may disagree by a hair: never a negative time.
-        self._console.print(
-            f"[dim]{max(since, 0):>8.1f} ms[/]  [{style}]{what:<10}[/] {text}", highlight=False
-        )
+        self.say(f"[dim]{max(since, 0):>8.1f} ms[/]  [{style}]{what:<10}[/] {text}")
 
 
 def _nearest(decisions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Of rules that all said no, the one that got furthest says most."""
     return [max(decisions, key=lambda one: len(one["reasons"]))] if decisions else []
-
-
-def _message(detail: Any) -> str:
-    return str(detail.get("message", "")) if isinstance(detail, dict) else str(detail or "")

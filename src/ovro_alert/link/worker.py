@@ -10,13 +10,12 @@ directory hold a lock from before they look until the command is over: one that 
 dies loses it. And the telescope's hands act at most once by its own account.
 """
 
-import heapq
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -35,6 +34,7 @@ from ovro_alert.link.daemon import in_background
 from ovro_alert.link.lease import Lease, Lost
 from ovro_alert.link.relay import Away, Refused, Relay
 from ovro_alert.link.retry import Stopped, backoff, persist
+from ovro_alert.link.turns import Turns
 from ovro_alert.settings import Settings
 
 Answer = TypeVar("Answer")
@@ -65,35 +65,6 @@ def _one_after_the_other(entry: Entry) -> str:
 
 def _no_step(name: str) -> None:
     """Nobody watches."""
-
-
-class Turns:
-    """One at a time: of those that wait the one of the greatest priority, then the eldest."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._waiting: list[tuple[int, int]] = []
-        self._is_taken = False
-
-    @property
-    def waiting(self) -> int:
-        """How many wait."""
-        return len(self._waiting)
-
-    @contextmanager
-    def turn(self, priority: int, seq: int) -> Iterator[None]:
-        me = (-priority, seq)
-        with self._changed:
-            heapq.heappush(self._waiting, me)
-            self._changed.wait_for(lambda: not self._is_taken and self._waiting[0] == me)
-            heapq.heappop(self._waiting)
-            self._is_taken = True
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._is_taken = False
-                self._changed.notify_all()
 
 
 class Worker:
@@ -153,6 +124,8 @@ class Worker:
                 if len(in_hand) < self._settings.at_once:
                     work = partial(self._carry_through, entry)
                     in_hand[entry.seq] = in_background(work, f"command {entry.id}")
+            if news:
+                continue  # who acts on it is not to wait for the disk
             over = min(waiting, default=position + 1) - 1
             try:
                 if over != cursor.read():

@@ -1,7 +1,7 @@
 """The functions of the rules' language that ask an alert's sky map, `gw.skymap`.
 
 Shares of probability are from 0 to 1, angles degrees, directions ICRS, altitudes those over the site of the
-relay's settings. Of an alert without a map, and of one whose map is not at hand, they have no value.
+relay's settings. Of an alert without a map they have no value.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any
 from rule_engine import DataType
 
 from ovro_alert.policy.functions import Functions, Missing, Scope
-from ovro_alert.sky import pointing
+from ovro_alert.sky import caps, pointing
 from ovro_alert.sky.skymap import MultiOrderMap, credible_areas
 from ovro_alert.sky.skymap_volume import credible_volume
 
@@ -22,8 +22,7 @@ OfBeam = Callable[[Decimal, datetime, Decimal], float]
 
 def _asked(scope: Scope, function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function says of the alert's map; what several rules ask is worked out for the first of them."""
-    gw = scope.alert.gw
-    sky = gw.skymap.whole if gw and gw.skymap else None
+    sky = _map_of(scope)
     if sky is None:
         raise Missing("gw.skymap")
     known = f"{function.__name__} {arguments}"
@@ -31,6 +30,17 @@ def _asked(scope: Scope, function: Callable[..., Any], *arguments: Any) -> Any:
         numbers = (float(one) if isinstance(one, Decimal) else one for one in arguments)
         scope.known[known] = function(sky, *numbers)
     return scope.known[known]
+
+
+def _map_of(scope: Scope) -> MultiOrderMap | None:
+    """The alert's map: at hand as it comes, and looked for of one that is asked of again."""
+    gw = scope.alert.gw
+    if gw is None or gw.skymap is None:
+        return None
+    if gw.skymap.whole is None and (found := scope.world.map_of(scope.alert)):
+        return found.sky
+    whole: MultiOrderMap | None = gw.skymap.whole
+    return whole
 
 
 def _area(scope: Scope) -> OfShare:
@@ -51,7 +61,7 @@ def _probability_up(scope: Scope) -> Callable[[datetime, Decimal], float]:
     """probability_up(time, lowest): the share that is above an altitude then."""
 
     def up(sky: MultiOrderMap, time: datetime, lowest: float) -> float:
-        return pointing.probability_inside(sky, [pointing.above(lowest, time, scope.world.site)])
+        return caps.probability_inside(sky, [caps.above(lowest, time, scope.world.site)])
 
     return lambda time, lowest: _asked(scope, up, time, lowest)
 
@@ -60,7 +70,7 @@ def _probability_within(scope: Scope) -> Callable[[Decimal, Decimal, Decimal], f
     """probability_within(ra, dec, radius): the share within a radius of a direction, as of a beam there."""
 
     def within(sky: MultiOrderMap, ra: float, dec: float, radius: float) -> float:
-        return pointing.probability_inside(sky, [pointing.beam(ra, dec, radius)])
+        return caps.probability_inside(sky, [caps.beam(ra, dec, radius)])
 
     return lambda ra, dec, radius: _asked(scope, within, ra, dec, radius)
 
@@ -72,7 +82,7 @@ def _probability_in_transit(scope: Scope) -> Callable[[Decimal, Decimal, Decimal
     """
 
     def in_transit(sky: MultiOrderMap, dec: float, height: float, width: float, time: datetime) -> float:
-        return pointing.probability_inside(sky, pointing.transit(dec, height, width, time, scope.world.site))
+        return caps.probability_inside(sky, caps.transit(dec, height, width, time, scope.world.site))
 
     return lambda dec, height, width, time: _asked(scope, in_transit, dec, height, width, time)
 
@@ -81,7 +91,7 @@ def _best(scope: Scope, radius: Decimal, time: datetime, lowest: Decimal) -> tup
     """Where a beam of a radius holds the most of what is above an altitude then."""
 
     def best(sky: MultiOrderMap, radius: float, time: datetime, lowest: float) -> tuple[float, float]:
-        return pointing.best_pointing(sky, radius, pointing.above(lowest, time, scope.world.site))
+        return pointing.best_pointing(sky, radius, caps.above(lowest, time, scope.world.site))
 
     found: tuple[float, float] = _asked(scope, best, radius, time, lowest)
     return found

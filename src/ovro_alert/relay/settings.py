@@ -30,11 +30,11 @@ RESERVED = frozenset(
     "alerts commands docs events feed healthz metrics openapi.json readyz setaside sources".split()  # noqa: SIM905
 )
 SENDERS = "ligo chime casm gcn flarescope swift fermi maxi einstein_probe icecube svom lsst".split()  # noqa: SIM905
-SLOTS = dict.fromkeys(SENDERS, SlotKind.SENDER) | {
+SLOTS = {
     "lwa": SlotKind.TELESCOPE,
     "dsa": SlotKind.BOTH,
     "world": SlotKind.TELESCOPE,  # whom our own detections are announced to
-}
+} | dict.fromkeys(SENDERS, SlotKind.SENDER)
 SlotName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,49}$")]
 SOURCE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$"
 SourceName = Annotated[str, Field(pattern=SOURCE_NAME)]

@@ -11,17 +11,18 @@ from dataclasses import dataclass
 
 import astropy_healpix
 import numpy as np
-from astropy import units
 from numpy.typing import NDArray
 
 from ovro_alert.alert import Localization
+from ovro_alert.sky.curve import MAX_ORDER
 from ovro_alert.sky.positions import CONTAINED, SKY_DEG2, radius, sigma
-from ovro_alert.sky.skymap import MAX_ORDER, MultiOrderMap, areas_deg2
+from ovro_alert.sky.skymap import STERADIANS, MultiOrderMap, centres
 from ovro_alert.sky.visibility import separation, unit
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float64]  # … × 3, of length 1
-SAMPLES, POINTS = 400, 64  # places where a map has its probability; points that stand for a position's error
+SAMPLES = 400  # places where a map has its probability
+POINTS, FEW, FEWEST = 64, 16, 4  # that stand for the error of a position, and of ones that a map dwarfs
 STERADIAN_DEG2 = SKY_DEG2 / (4 * math.pi)
 
 
@@ -63,7 +64,7 @@ def _scattered(count: int) -> Floats:
     return points
 
 
-SPREAD = _scattered(POINTS)
+SPREAD, SPARSE, SPARSEST = _scattered(POINTS), _scattered(FEW), _scattered(FEWEST)
 SHUFFLED = _scattered(SAMPLES)[np.random.default_rng(0).permutation(SAMPLES)]
 
 
@@ -74,56 +75,50 @@ class OnMap:
     """
 
     def __init__(self, sky: MultiOrderMap) -> None:
-        span = 2 * (MAX_ORDER - sky.level)
-        begin = sky.index << span
-        order = np.argsort(begin, kind="stable")  # a file in order of UNIQ is a run for each order
-        share = sky.density * areas_deg2(sky)
-        density = sky.density / float(share.sum()) * STERADIAN_DEG2
-        self._begin, self._end = begin[order], (begin + (1 << span))[order]
-        self._density = density[order]
+        self.sky = sky
+        self._curve = sky.curve
         # So many places, each as probable as the others, from the densest on.
-        densest_first = np.argsort(-sky.density, kind="stable")
-        held = np.cumsum(share[densest_first])
-        rows = densest_first[np.searchsorted(held, held[-1] * (np.arange(SAMPLES) + 0.5) / SAMPLES)]
-        where = astropy_healpix.healpix_to_lonlat(sky.index[rows], 2 ** sky.level[rows], order="nested")
-        self._places = _vectors(*(one.rad for one in where))
+        density, _, held = sky.ranked
+        rows = np.searchsorted(held, held[-1] * (np.arange(SAMPLES) + 0.5) / SAMPLES)
+        pixels = sky.densest_first[rows]
+        self._places = centres(sky.level[pixels], sky.index[pixels]).T
         # A fifth of the side of the square that nine tenths would fill.
-        self._wide = math.sqrt(_area(density[rows], 0.9)) / 5
+        self._wide = math.sqrt(_area(density[rows] / (held[-1] * STERADIANS), 0.9)) / 5
         # By σ: the densities with which a position would be found in the places where one would, sorted.
         self._densities: dict[float, Floats] = {}
 
     def integral(self, position: Localization) -> float:
         """I_Ω of a position: 4π ∫ p g dΩ, with p of the map and g of the position, both per steradian."""
-        return 4 * math.pi * float(self._found(unit(position.ra, position.dec), sigma(position)))
+        return 4 * math.pi * float(self._found(unit(position.ra, position.dec), sigma(position), SPREAD))
 
     def overlap(self, position: Localization) -> Overlap:
         """The overlap of a position with the map."""
         error = sigma(position)
-        here = float(self._found(unit(position.ra, position.dec), error))
+        here = float(self._found(unit(position.ra, position.dec), error, SPREAD))
         if error not in self._densities:
-            found = self._found(_moved(self._places, SHUFFLED * math.radians(error)), error)
+            places = _moved(self._places, SHUFFLED * math.radians(error))
+            small = SPARSEST if 12 * error < self._wide else SPARSE
+            found = self._found(places, error, small if 3 * error < self._wide else SPREAD)
             self._densities[error] = np.sort(found)[::-1]
         found = self._densities[error]
         level = float(np.mean(found > here) + np.mean(found == here) / 2) if here else 1.0
         return Overlap(4 * math.pi * here, level, min(_area(found, CONTAINED), SKY_DEG2))
 
-    def _found(self, directions: Vectors, sigma_deg: float) -> Floats:
-        """The density (sr⁻¹) with which a position with an error would be found in directions (… × 3)."""
+    def _found(self, directions: Vectors, sigma_deg: float, spread: Floats) -> Floats:
+        """The density (sr⁻¹) with which a position with an error would be found in directions (… × 3).
+
+        `spread`: the points (of σ = 1) that stand for an error that is not large beside the map.
+        """
         error = math.radians(sigma_deg)
         if sigma_deg > self._wide:
             # So small a map is its places, each blurred by the sphere's Gaussian (von Mises and Fisher).
             blurred = np.exp((directions @ self._places.T - 1) / error**2).mean(axis=-1)
             whole: Floats = blurred / (-2 * math.pi * error**2 * math.expm1(-2 / error**2))
             return whole
-        points = _moved(directions[..., None, :], SPREAD * error)
-        pixel = astropy_healpix.lonlat_to_healpix(
-            np.arctan2(points[..., 1], points[..., 0]) * units.rad,
-            np.arcsin(np.clip(points[..., 2], -1, 1)) * units.rad,
-            2**MAX_ORDER,
-            order="nested",
-        )
-        row = np.searchsorted(self._begin, pixel, side="right") - 1
-        mean: Floats = np.where((row >= 0) & (pixel < self._end[row]), self._density[row], 0.0).mean(axis=-1)
+        points = _moved(directions[..., None, :], spread * error)
+        x, y, z = np.moveaxis(points, -1, 0)
+        pixel = astropy_healpix.xyz_to_healpix(x, y, z, 2**MAX_ORDER, order="nested")
+        mean: Floats = self._curve.density[self._curve.row(pixel)].mean(axis=-1)
         return mean
 
 
@@ -136,16 +131,14 @@ def _area(densities: Floats, share: float) -> float:
 
 def _moved(directions: Vectors, offsets: Floats) -> Vectors:
     """Directions moved by offsets (… × 2, rad) along two axes at right angles to each."""
-    aside = np.where(np.abs(directions[..., 2:]) < 0.9, [0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
-    east = np.cross(aside, directions)
+    x, y, z = directions[..., 0], directions[..., 1], directions[..., 2]
+    # Of what is not near a pole, as seen from the pole; of the rest as seen from where the x axis points to.
+    is_low, zero = np.abs(z) < 0.9, np.zeros_like(z)
+    east = np.stack((np.where(is_low, -y, zero), np.where(is_low, x, -z), np.where(is_low, zero, y)), axis=-1)
     east /= np.linalg.norm(east, axis=-1, keepdims=True)
-    north = np.cross(directions, east)
+    a, b, c = east[..., 0], east[..., 1], east[..., 2]
+    north = np.stack((y * c - z * b, z * a - x * c, x * b - y * a), axis=-1)
     angle = np.linalg.norm(offsets, axis=-1, keepdims=True)
     along = offsets[..., :1] * east + offsets[..., 1:] * north
     moved: Vectors = np.cos(angle) * directions + np.sinc(angle / np.pi) * along
     return moved
-
-
-def _vectors(longitude: Floats, latitude: Floats) -> Vectors:
-    across = np.cos(latitude)
-    return np.stack((across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)), axis=-1)

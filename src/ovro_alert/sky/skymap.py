@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from ovro_alert.alert import SkyMap
 from ovro_alert.sky import fits_table
+from ovro_alert.sky.curve import MAX_ORDER, Curve, along
 from ovro_alert.sky.positions import SKY_DEG2
 
 MAX_BYTES = 32 * 2**20  # ten times the largest that is sent
-MAX_ORDER = 29  # UNIQ of 64 bits goes no finer
 MAX_DENSITY = 1e20  # sr⁻¹; all the probability in one pixel of order 29 makes 2.8e17
 MIN_MPC, MAX_MPC = 1e-9, 1e9  # of DISTSIGMA; the latter of DISTMU, either way. The universe ends long before
 STERADIANS = math.radians(1) ** 2  # of a square degree
@@ -54,17 +54,21 @@ class MultiOrderMap:
             array.flags.writeable = False
 
     @cached_property
-    def at(self) -> NDArray[np.float64]:
-        """The centres of the pixels: unit vectors, ICRS, 3 × pixel."""
-        return centres(self.level, self.index)
+    def densest_first(self) -> NDArray[np.intp]:
+        """The rows from the densest pixel on; of equal ones in any order."""
+        return np.argsort(-self.density)
 
     @cached_property
     def ranked(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """From the densest pixel on: the densities (sr⁻¹), the area (deg²) so far, and what it holds."""
-        densest_first = np.argsort(-self.density)  # equal ones in any order: a share of them is the same area
-        density = self.density[densest_first]
-        area = areas_deg2(self)[densest_first]
+        density = self.density[self.densest_first]
+        area = areas_deg2(self)[self.densest_first]
         return density, np.cumsum(area), np.cumsum(density * area)
+
+    @cached_property
+    def curve(self) -> Curve:
+        """The map along HEALPix's nested curve."""
+        return along(self.level, self.index, self.density)
 
 
 def read(raw: bytes) -> MultiOrderMap:
@@ -82,8 +86,8 @@ def read(raw: bytes) -> MultiOrderMap:
     uniq, densities = table.column("UNIQ"), table.column("PROBDENSITY")
     if uniq.dtype.kind != "i" or densities.dtype.kind != "f":
         raise ValueError("must have UNIQ as whole numbers and PROBDENSITY as real ones")
-    level, index = _pixels(uniq.astype(np.int64))
-    density = densities.astype(np.float64)
+    level, index, rows = _pixels(uniq.astype(np.int64))
+    density = densities.astype(np.float64)[rows]
     if not ((density >= 0) & (density <= MAX_DENSITY)).all():  # not of NaN either
         raise ValueError("PROBDENSITY must be finite and not negative")
     if not density.any():
@@ -94,12 +98,12 @@ def read(raw: bytes) -> MultiOrderMap:
         density,
         _distance(table.header, "DISTMEAN"),
         _distance(table.header, "DISTSTD"),
-        _distances(table) if "DISTMU" in table.columns else None,
+        _distances(table, rows) if "DISTMU" in table.columns else None,
     )
 
 
-def centres(level: NDArray[np.int64], index: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The centres of pixels: unit vectors, 3 × pixel."""
+def centres(level: NDArray[np.int64] | int, index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The centres of pixels, each of its order or all of one: unit vectors, ICRS, 3 × pixel."""
     return np.stack(astropy_healpix.healpix_to_xyz(index, 1 << level, order="nested"))
 
 
@@ -171,25 +175,26 @@ def _plain(raw: bytes) -> bytes:
     return raw
 
 
-def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Order and index of each pixel, none of which may lie in another."""
+def _pixels(uniq: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.intp]]:
+    """Order and index of each pixel along the nested curve, none in another; and the row of each."""
     if (uniq < 4).any() or (uniq >= 4 ** (MAX_ORDER + 2)).any():
         raise ValueError("UNIQ must be a pixel of order 0 to 29")
     level, index = astropy_healpix.uniq_to_level_ipix(uniq)
     finer = 2 * (MAX_ORDER - level)
     first = index << finer
-    # Begin and end of each in the finest order, sorted apart: pixels that keep to themselves never have two
-    # begun at once, so that each ends before the next begins.
     # Stable, as a file in order of UNIQ is one run for each order, which that sort only merges.
-    begins, ends = np.sort(first, kind="stable"), np.sort(first + (1 << finer), kind="stable")
-    if (begins[1:] < ends[:-1]).any():
+    rows = np.argsort(first, kind="stable")
+    begins, finer = first[rows], finer[rows]
+    if (begins[1:] < begins[:-1] + (1 << finer[:-1])).any():
         raise ValueError("UNIQ has pixels that overlap")
-    return level, index
+    return level[rows], index[rows], rows
 
 
-def _distances(table: fits_table.Table) -> Distances:
+def _distances(table: fits_table.Table, rows: NDArray[np.intp]) -> Distances:
     """Pixels without a distance have DISTMU infinite and DISTNORM 0 in them, and NaN in some old maps."""
-    mu, sigma, norm = (table.column(name).astype(np.float64) for name in ("DISTMU", "DISTSIGMA", "DISTNORM"))
+    mu, sigma, norm = (
+        table.column(name).astype(np.float64)[rows] for name in ("DISTMU", "DISTSIGMA", "DISTNORM")
+    )
     known = (np.abs(mu) <= MAX_MPC) & (sigma >= MIN_MPC) & (sigma <= MAX_MPC)  # not of NaN either
     given = known & (norm > 0) & (norm < math.inf)
     return Distances(np.where(given, mu, 0.0), np.where(given, sigma, 1.0), np.where(given, norm, 0.0))

@@ -79,9 +79,13 @@ class Shown:
 
     def find(self, session_id: int) -> Held | None:
         """The session of this id, wherever it shows."""
-        for each in (*self.scheduled.values(), *self.submitted.values(), *self._parsed()):
-            if each.session_id == str(session_id):
+        own = f"{session_id}_"
+        for name, each in (*self.scheduled.items(), *self.submitted.items()):
+            if name.startswith(own):
                 return each
+        for name, file in self.files.items():
+            if name.startswith(own) and (held := _held_by_file(name, file)):
+                return held
         return None
 
     def holding(self, now: datetime) -> list[Held]:

@@ -134,6 +134,9 @@ class Observing:
             for each in shown.holding(now)
             if shown.taken(each.name) or not scheduler.cancelled_by(each.name)
         ]
+        last = scheduler.last_submitted()
+        if last and not shown.taken(last.name) and now - last.at < timedelta(seconds=self._settings.accept_s):
+            held.append(last.held)  # it may not be shown yet
         calibrated = scheduler.calibrations() if may_calibrate else {}
         return Telescope(now, shown, held, calibrated, scheduler.mark_of)
 

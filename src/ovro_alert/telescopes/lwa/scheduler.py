@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -85,6 +86,19 @@ class Scheduler:
             return None
         mark = self.mark(int(held.session_id))
         return mark if mark and mark.name == held.name else None
+
+    def last_submitted(self) -> Mark | None:
+        """What was written down of the session that was submitted last, where it is ours.
+
+        By a client that was killed, say, before the scheduler had it.
+        """
+        put = self._keys.get(self._settings.submit_key).put
+        with suppress(ValueError, KeyError, TypeError):
+            told = json.loads(put.value) if put else {}
+            command = re.search(r"-([0-9]+)\.sdf$", told["filename"])
+            mark = self.mark(int(command[1])) if command and told["mode"] != "cancel" else None
+            return mark if mark and mark.sdf == told["filename"] else None
+        return None
 
     def submit(self, command: int, mark: Mark) -> bool:
         """Submits a session, unless its command was acted on before by anybody; whether it was done now."""
