@@ -77,16 +77,17 @@ class Shown:
         """Whether a session is to come, or the last that began."""
         return name in self.scheduled or name in self.submitted
 
+    def has_taken(self, session_id: int) -> Held | None:
+        """The session of this id, where it is `taken`."""
+        taken = (*self.scheduled.values(), *self.submitted.values())
+        return next((each for each in taken if each.session_id == str(session_id)), None)
+
     def find(self, session_id: int) -> Held | None:
         """The session of this id, wherever it shows."""
-        own = f"{session_id}_"
-        for name, each in (*self.scheduled.items(), *self.submitted.items()):
-            if name.startswith(own):
-                return each
-        for name, file in self.files.items():
-            if name.startswith(own) and (held := _held_by_file(name, file)):
-                return held
-        return None
+        if held := self.has_taken(session_id):
+            return held
+        own = (name for name in self.files if name.startswith(f"{session_id}_"))
+        return next((held for name in own if (held := _held_by_file(name, self.files[name]))), None)
 
     def holding(self, now: datetime) -> list[Held]:
         """All that may hold a beam: to come, begun, or once parsed and by its times under way.

@@ -11,7 +11,7 @@ from ovro_alert.telescopes.lwa import following, planning, sdf
 from ovro_alert.telescopes.lwa.beams import overlapping
 from ovro_alert.telescopes.lwa.monitor import Garbled, Shown
 from ovro_alert.telescopes.lwa.planning import Submission, Telescope
-from ovro_alert.telescopes.lwa.scheduler import Mark, Scheduler
+from ovro_alert.telescopes.lwa.scheduler import Look, Mark, Scheduler
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 from ovro_alert.telescopes.lwa.wanted import Unfit, wanted
 
@@ -45,20 +45,20 @@ class Observing:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._write = write
         self._clock = clock
-        self._seen = FIRST, Shown()  # what was shown when it was last asked whether a command has a trace
+        self._seen = FIRST, Look()  # when it was last asked whether a command has a trace
         self._acted = FIRST  # when the last session was submitted and seen
 
     def find(self, entry: Entry) -> Trace | None:
         """The command's mark, or a session of its id in the monitor points, where marks were lost."""
         asked = self._clock()
         try:
-            mark, shown = self._scheduler(entry).look(entry.id)
+            look = self._scheduler(entry).look(entry.id)
         except Garbled as garbled:
             raise Unreachable(f"whether it was submitted cannot be known: {garbled}") from garbled
-        if mark:
-            return Trace(mark.name, mark.at)
-        self._seen = asked, shown
-        held = shown.find(entry.id)
+        if look.mark:
+            return Trace(look.mark.name, look.mark.at)
+        self._seen = asked, look
+        held = look.shown.find(entry.id)
         return Trace(held.name, held.begin) if held else None
 
     def plan(self, entry: Entry, now: datetime) -> Plan | Outcome:
@@ -71,7 +71,7 @@ class Observing:
             asked = wanted(entry, now, settings)
         except Unfit as unfit:
             return refused(str(unfit))
-        telescope = self._look(self._scheduler(entry), now, settings.do_cal and asked.calibratable)
+        telescope = self._look(entry, now, settings.do_cal and asked.calibratable)
         choice = planning.choose(entry, asked, telescope, settings)
         if choice is None:
             return refused(f"no beam is free for it: {planning.holders(asked, telescope, settings)}")
@@ -117,26 +117,24 @@ class Observing:
     def _scheduler(self, entry: Entry) -> Scheduler:
         return Scheduler(self._keys, entry.slot, self._settings, self._clock)
 
-    def _shown(self, scheduler: Scheduler, now: datetime) -> Shown:
-        """What is shown, or was an instant ago and not before our own last session. Raises Garbled."""
-        at, shown = self._seen
-        is_fresh = self._acted <= at <= now < at + FRESH
-        return shown if is_fresh else scheduler.shown()
-
-    def _look(self, scheduler: Scheduler, now: datetime, may_calibrate: bool) -> Telescope:
+    def _look(self, entry: Entry, now: datetime, may_calibrate: bool) -> Telescope:
+        scheduler = self._scheduler(entry)
+        at, look = self._seen
         try:
-            shown = self._shown(scheduler, now)
+            if not self._acted <= at <= now < at + FRESH:  # or it was seen before our own last session
+                look = scheduler.look(entry.id)
         except Garbled as garbled:
             raise Later(f"which beams are free cannot be known: {garbled}") from garbled
+        shown = look.shown
         # Not who shows in old files alone, and was cancelled by us.
         held = [
             each
             for each in shown.holding(now)
             if shown.taken(each.name) or not scheduler.cancelled_by(each.name)
         ]
-        last = scheduler.last_submitted()
-        if last and not shown.taken(last.name) and now - last.at < timedelta(seconds=self._settings.accept_s):
-            held.append(last.held)  # it may not be shown yet
+        last = scheduler.not_shown_yet(look)
+        if last and now - last.at < timedelta(seconds=self._settings.accept_s):
+            held.append(last.held)
         calibrated = scheduler.calibrations() if may_calibrate else {}
         return Telescope(now, shown, held, calibrated, scheduler.mark_of)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -46,6 +46,14 @@ class Mark(BaseModel):
         return Held(self.name, self.resource, self.begin, self.end)
 
 
+class Look(NamedTuple):
+    """What is seen at one moment: a command's mark, what is shown, and what the scheduler was told last."""
+
+    mark: Mark | None = None
+    shown: Shown = Shown()
+    told: bytes = b"{}"
+
+
 class Scheduler:
     """The keys of the scheduler, and ours beside them; every method raises Unreachable."""
 
@@ -59,13 +67,18 @@ class Scheduler:
         """What it shows now. Raises Garbled."""
         return monitor.read(self._points()[0])
 
-    def look(self, command: int) -> tuple[Mark | None, Shown]:
-        """As `mark` and `shown`, in one question; where there is a mark, nothing else is read."""
-        key, prefix = f"{self._slot}{command}", self._settings.observing_prefix
-        puts = self._keys.get_each([key, *(prefix + point for point in monitor.POINTS)])
+    def look(self, command: int) -> Look:
+        """All in one question; where there is a mark, nothing else is read. Raises Garbled."""
+        key, tells, prefix = (
+            f"{self._slot}{command}",
+            self._settings.submit_key,
+            self._settings.observing_prefix,
+        )
+        puts = self._keys.get_each([key, tells, *(prefix + point for point in monitor.POINTS)])
         if key in puts:
-            return self._mark(key, puts[key]), Shown()
-        return None, monitor.read({name.removeprefix(prefix): put.value for name, put in puts.items()})
+            return Look(self._mark(key, puts[key]))
+        shown = monitor.read({name.removeprefix(prefix): put.value for name, put in puts.items()})
+        return Look(None, shown, puts[tells].value) if tells in puts else Look(None, shown)
 
     def mark(self, command: int) -> Mark | None:
         """What was written down of a command when it was submitted."""
@@ -87,16 +100,17 @@ class Scheduler:
         mark = self.mark(int(held.session_id))
         return mark if mark and mark.name == held.name else None
 
-    def last_submitted(self) -> Mark | None:
-        """What was written down of the session that was submitted last, where it is ours.
+    def not_shown_yet(self, look: Look) -> Mark | None:
+        """What was written down of the session that was submitted last, where it is ours and does not show.
 
         By a client that was killed, say, before the scheduler had it.
         """
-        put = self._keys.get(self._settings.submit_key).put
         with suppress(ValueError, KeyError, TypeError):
-            told = json.loads(put.value) if put else {}
+            told = json.loads(look.told)
             command = re.search(r"-([0-9]+)\.sdf$", told["filename"])
-            mark = self.mark(int(command[1])) if command and told["mode"] != "cancel" else None
+            if command is None or told["mode"] == "cancel" or look.shown.has_taken(int(command[1])):
+                return None
+            mark = self.mark(int(command[1]))
             return mark if mark and mark.sdf == told["filename"] else None
         return None
 
