@@ -5,7 +5,18 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import backlog, decisions, followers, growth, hops, postgres, replay, slots, transports
+from benchmarks import (
+    backlog,
+    decisions,
+    followers,
+    growth,
+    hops,
+    postgres,
+    replay,
+    slots,
+    telescopes,
+    transports,
+)
 
 
 def main() -> None:
@@ -19,6 +30,7 @@ def main() -> None:
         ("An alert's way to the client that waits for its command", hops.measure),
         ("A VOEvent's way from its author, and through two Comets", transports.voevents),
         ("A gravitational wave's way from Kafka", transports.waves),
+        ("A command's way to OVRO-LWA's etcd", telescopes.measure),
         ("A backlog in Kafka, by the GCN receiver into the relay's log", backlog.measure),
         ("Decisions by fifty rules, beside reading the messages alone", decisions.measure),
         ("A policy replayed over the log, beside reading the messages alone", replay.measure),

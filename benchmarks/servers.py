@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +20,20 @@ class Server(NamedTuple):
 
 
 @contextmanager
-def serving(app: str, directory: Path, database_url: str = "", workers: int = 1) -> Iterator[Server]:
-    """uvicorn with an app, as an operator would run it but for the access log."""
+def serving(
+    app: str,
+    directory: Path,
+    database_url: str = "",
+    workers: int = 1,
+    changes: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """uvicorn with an app, as an operator would run it, but for the access log and these `changes`."""
     port = free_port()
     environment = {
         **os.environ,
         "RELAY_KEY": KEY,
         "OVRO_ALERT_DATABASE_URL": database_url or f"sqlite:///{directory / 'bench.sqlite'}",
+        **(changes or {}),
     }
     command = [
         sys.executable,

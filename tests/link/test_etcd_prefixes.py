@@ -30,6 +30,15 @@ def test_all_below_a_prefix_is_found_and_nothing_beside_it(keys: Etcd) -> None:
     assert len(keys.get_all("")[0]) == 10
 
 
+def test_several_keys_are_got_at_one_moment(keys: Etcd) -> None:
+    first, second = keys.put("/mon/1", b"one"), keys.put("/mon/ö", b"")
+    assert keys.get_each(["/mon/ö", "/mon/none", "/mon/1"]) == {
+        "/mon/1": Put(b"one", first, 1),
+        "/mon/ö": Put(b"", second, 1),
+    }
+    assert keys.get_each(["/mon/none"]) == {}
+
+
 def test_a_watch_of_a_prefix_tells_each_put_with_its_key_in_order(keys: Etcd) -> None:
     start = keys.put("/mon/1", b"1")
     keys.put("/mon", b"beside")

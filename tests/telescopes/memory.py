@@ -1,7 +1,7 @@
 """An etcd in memory, and a clock that stands still until it is told: no test of these waits."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -36,6 +36,10 @@ class MemoryKeys:
     def get(self, key: str) -> Found:
         puts, revision = self.get_all(key)
         return Found(puts.get(key), revision)
+
+    def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
+        found = {key: self.get(key).put for key in keys}
+        return {key: put for key, put in found.items() if put}
 
     def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
         self._answer()

@@ -6,7 +6,7 @@ etcd 3.4 is started from a configuration file, that must say `enable-grpc-gatewa
 
 import ssl
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from ovro_alert.link.etcd_answers import (
     EtcdAway,
     EtcdRefused,
     KeyValue,
+    Looked,
     Range,
     Token,
     Written,
@@ -74,6 +75,15 @@ class Etcd:
         with self._ask("/kv/range", _below(prefix)) as response:
             answer = read(Range, response)
         return {each.name: each.put for each in answer.kvs}, answer.header.revision
+
+    def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
+        """As `get`, of several keys in one question and at one moment; without those that hold nothing.
+
+        etcd takes 128 at once.
+        """
+        body = {"success": [{"request_range": {"key": _text(key)}} for key in keys]}
+        with self._ask("/kv/txn", body) as response:
+            return {each.name: each.put for each in read(Looked, response).kvs}
 
     def put(self, key: str, value: bytes) -> int:
         """Put `value` under `key`; its revision.

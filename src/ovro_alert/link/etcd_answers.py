@@ -74,6 +74,24 @@ class Range(_Answer):
     kvs: list[KeyValue] = []
 
 
+class _Looked(_Answer):
+    kvs: list[KeyValue] = []
+
+
+class _Response(_Answer):
+    response_range: _Looked
+
+
+class Looked(_Answer):
+    """The answer to a transaction of nothing but gets."""
+
+    responses: list[_Response] = []
+
+    @property
+    def kvs(self) -> list[KeyValue]:
+        return [each for response in self.responses for each in response.response_range.kvs]
+
+
 class Token(_Answer):
     """The answer to a login."""
 

@@ -1,6 +1,6 @@
 """What a telescope needs of the etcd that it is controlled by; `ovro_alert.link.etcd.Etcd` is one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -20,6 +20,9 @@ class Keys(Protocol):
 
     def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
         """What is under every key that begins with `prefix`, and the revision of the store at that moment."""
+
+    def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
+        """What is under each of `keys`, of one moment, without those that hold nothing; 128 at most."""
 
     def put(self, key: str, value: bytes) -> int:
         """Puts `value` under `key`; its revision."""

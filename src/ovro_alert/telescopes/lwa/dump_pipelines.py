@@ -35,8 +35,9 @@ class Buffers:
         self, kind: Literal["cmd", "resp", "mon"], pipelines: Iterable[Pipeline]
     ) -> Iterator[tuple[Pipeline, Put | None]]:
         """What is under their keys; not under all below a prefix, where the gains of beams are, too."""
-        for one in pipelines:
-            yield one, self._keys.get(one.key(kind)).put
+        by_key = {one.key(kind): one for one in pipelines}
+        puts = self._keys.get_each(by_key) if by_key else {}
+        yield from ((one, puts.get(key)) for key, one in by_key.items())
 
     def shown(self) -> dict[Pipeline, Shown | None]:
         """What each shows."""

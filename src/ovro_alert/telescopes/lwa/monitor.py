@@ -24,7 +24,7 @@ from typing import Any
 
 from ovro_alert.command import from_mjd
 
-SCHEDULE, SUBMITTED, FILES = "schedule", "submitted", "sdfdict"
+POINTS = SCHEDULE, SUBMITTED, FILES = "schedule", "submitted", "sdfdict"
 
 
 class Garbled(Exception):

@@ -15,6 +15,10 @@ from ovro_alert.telescopes.lwa.scheduler import Mark, Scheduler
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 from ovro_alert.telescopes.lwa.wanted import Unfit, wanted
 
+# The scheduler looks around twice in a second: what it shows is no older for having been read so long ago.
+FRESH = timedelta(milliseconds=50)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -41,16 +45,20 @@ class Observing:
         self._directory.mkdir(parents=True, exist_ok=True)
         self._write = write
         self._clock = clock
+        self._seen = FIRST, Shown()  # what was shown when it was last asked whether a command has a trace
+        self._acted = FIRST  # when the last session was submitted and seen
 
     def find(self, entry: Entry) -> Trace | None:
         """The command's mark, or a session of its id in the monitor points, where marks were lost."""
-        scheduler = self._scheduler(entry)
-        if mark := scheduler.mark(entry.id):
-            return Trace(mark.name, mark.at)
+        asked = self._clock()
         try:
-            held = scheduler.shown().find(entry.id)
+            mark, shown = self._scheduler(entry).look(entry.id)
         except Garbled as garbled:
             raise Unreachable(f"whether it was submitted cannot be known: {garbled}") from garbled
+        if mark:
+            return Trace(mark.name, mark.at)
+        self._seen = asked, shown
+        held = shown.find(entry.id)
         return Trace(held.name, held.begin) if held else None
 
     def plan(self, entry: Entry, now: datetime) -> Plan | Outcome:
@@ -78,7 +86,17 @@ class Observing:
         One that the scheduler does not show in time is taken back, so that it does not begin when nobody
         follows it any more. Raises NotTaken.
         """
-        submission: Submission = plan.what
+        self._acted = LAST
+        try:
+            return self._submit(entry, plan.what)
+        finally:
+            self._acted = self._clock()
+
+    def follow(self, entry: Entry, trace: Trace, word: Word) -> Outcome:
+        """Follows the session to its end; cancels it where its event is taken back before it begins."""
+        return following.follow(self._scheduler(entry), entry, trace, word, self._settings, self._clock)
+
+    def _submit(self, entry: Entry, submission: Submission) -> Trace:
         mark, scheduler = submission.mark, self._scheduler(entry)
         self._file(Path(mark.sdf), sdf.write(submission.session))
         try:
@@ -96,16 +114,18 @@ class Observing:
             raise Unreachable(f"what became of {mark.name} cannot be known: {garbled}") from garbled
         raise NotTaken(self._why_dropped(mark, shown))
 
-    def follow(self, entry: Entry, trace: Trace, word: Word) -> Outcome:
-        """Follows the session to its end; cancels it where its event is taken back before it begins."""
-        return following.follow(self._scheduler(entry), entry, trace, word, self._settings, self._clock)
-
     def _scheduler(self, entry: Entry) -> Scheduler:
         return Scheduler(self._keys, entry.slot, self._settings, self._clock)
 
+    def _shown(self, scheduler: Scheduler, now: datetime) -> Shown:
+        """What is shown, or was an instant ago and not before our own last session. Raises Garbled."""
+        at, shown = self._seen
+        is_fresh = self._acted <= at <= now < at + FRESH
+        return shown if is_fresh else scheduler.shown()
+
     def _look(self, scheduler: Scheduler, now: datetime, may_calibrate: bool) -> Telescope:
         try:
-            shown = scheduler.shown()
+            shown = self._shown(scheduler, now)
         except Garbled as garbled:
             raise Later(f"which beams are free cannot be known: {garbled}") from garbled
         # Not who shows in old files alone, and was cancelled by us.

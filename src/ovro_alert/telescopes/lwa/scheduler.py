@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ovro_alert.acting import Unreachable
 from ovro_alert.alert import Utc
-from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.lwa import calibration, monitor
 from ovro_alert.telescopes.lwa.monitor import Garbled, Held, Shown
 from ovro_alert.telescopes.lwa.settings import LwaSettings
@@ -59,18 +59,26 @@ class Scheduler:
         """What it shows now. Raises Garbled."""
         return monitor.read(self._points()[0])
 
+    def look(self, command: int) -> tuple[Mark | None, Shown]:
+        """As `mark` and `shown`, in one question; where there is a mark, nothing else is read."""
+        key, prefix = f"{self._slot}{command}", self._settings.observing_prefix
+        puts = self._keys.get_each([key, *(prefix + point for point in monitor.POINTS)])
+        if key in puts:
+            return self._mark(key, puts[key]), Shown()
+        return None, monitor.read({name.removeprefix(prefix): put.value for name, put in puts.items()})
+
     def mark(self, command: int) -> Mark | None:
         """What was written down of a command when it was submitted."""
-        put = self._keys.get(f"{self._slot}{command}").put
-        if put is None:
-            return None
+        key = f"{self._slot}{command}"
+        put = self._keys.get(key).put
+        return self._mark(key, put) if put else None
+
+    def _mark(self, key: str, put: Put) -> Mark:
         try:
             return Mark.model_validate_json(put.value)
         except ValidationError as error:
             # It exists: the command was acted on, and there is nobody but a person to say how.
-            raise Unreachable(
-                f"{self._slot}{command}: cannot be read: {error.error_count()} errors"
-            ) from error
+            raise Unreachable(f"{key}: cannot be read: {error.error_count()} errors") from error
 
     def mark_of(self, held: Held) -> Mark | None:
         """What was written down of a session that is ours; None of one that is not."""
