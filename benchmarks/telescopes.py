@@ -103,8 +103,10 @@ def measure(directory: Path, say: Callable[[str], None]) -> None:
         with _client(directory, url, at), Relay(*at) as relay, _slot(at) as slot:
             _put(slot, "powerbeam", BEAM)  # the first one finds everything yet to be made
             sessions.after(1)
-            _say(say, "PUT of a powerbeam → its SDF submitted", _beams(slot, sessions))
-            name = f"PUT of a trigger → the commands of all {PIPELINES} pipelines"
+            sent, queued = _beams(slot, sessions)
+            _say(say, "PUT of a powerbeam sent → its SDF submitted", sent)
+            _say(say, "PUT of a powerbeam acknowledged → its SDF submitted", queued)
+            name = f"PUT of a trigger sent → the commands of all {PIPELINES} pipelines"
             _say(say, name, _dumps(slot, relay, dumps))
             with (
                 ending(CometBroker(directory / "broker")) as broker,
@@ -115,15 +117,18 @@ def measure(directory: Path, say: Callable[[str], None]) -> None:
             _say(say, "VOEvent to a broker's author port → its SDF submitted", times)
 
 
-def _beams(slot: httpx2.Client, sessions: Watched) -> list[float]:
-    times = []
+def _beams(slot: httpx2.Client, sessions: Watched) -> tuple[list[float], list[float]]:
+    since_sent, since_queued = [], []
     for _ in range(BEAMS):
         number = len(sessions.told) + 1
         start = time.perf_counter()
         _put(slot, "powerbeam", BEAM)
-        times.append(sessions.after(number) - start)
+        queued = time.perf_counter()
+        submitted = sessions.after(number)
+        since_sent.append(submitted - start)
+        since_queued.append(submitted - queued)
         time.sleep(PAUSE_S)
-    return times
+    return since_sent, since_queued
 
 
 def _dumps(slot: httpx2.Client, relay: Relay, dumps: Watched) -> list[float]:
