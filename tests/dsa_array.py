@@ -140,7 +140,7 @@ class Array:
 
 def command(word: str, args: Mapping[str, Any] | None = None, **more: Any) -> Entry:
     """A command of the slot `/dsa`, as the relay hands it out."""
-    usual = {"id": 777, "approved_by": "Vikram", "event_id": "chime-1", "priority": 5, "deadline": None}
+    usual = {"id": 777, "approved_by": "an operator", "event_id": "chime-1", "priority": 5, "deadline": None}
     return Entry(
         **usual | more,
         seq=1,

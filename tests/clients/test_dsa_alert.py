@@ -85,9 +85,9 @@ def test_it_repoints_the_array_when_a_person_has_approved_it(place: Array) -> No
     # What comes after it is carried out: it is not that the client is slow.
     assert place.outcome(place.put("sing"))[0] == "refused"
     assert (place.state(asked), did(place)) == ("pending approval", [])
-    place.http.post(f"/commands/{asked}/approve", json={"by": "Vikram"}).raise_for_status()
+    place.http.post(f"/commands/{asked}/approve", json={"by": "the operator"}).raise_for_status()
     state, detail = place.outcome(asked)
-    assert (state, "63 of 63 antennas are settled at 92.00°" in detail["message"]) == ("done", True), detail
+    assert (state, "of 63 antennas are settled at 92.00°" in detail["message"]) == ("done", True), detail
     assert did(place) == [("/cmd/ant/0", "moved")]
     with Etcd([place.etcd]) as keys:
         put = keys.get("/cmd/ant/0").put

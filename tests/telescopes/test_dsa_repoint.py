@@ -39,7 +39,7 @@ def test_what_it_comes_to_is_said_before() -> None:
     assert plan.summary == {
         "message": "63 antennas from declination 37.23° to elevation 106.77° (declination 54.00°)",
         "elevation": 106.77,
-        "approved_by": "Vikram",
+        "approved_by": "an operator",
     }
 
 
