@@ -17,7 +17,7 @@ from tests.clients.observatory import LIMIT_S, Observatory, observatory
 pytestmark = pytest.mark.end_to_end
 UNSEEN = "another dump was triggered before it was seen to be complete"
 BEAM = {"ra": 83.633083, "dec": 22.0145}
-BEAMS = (3, 5, 6, 7, 8, 9, 10, 1)
+BEAMS = (3, 5, 6, 7, 8, 9, 10, 1, 11, 12, 13, 14, 15, 16)
 # Of the worker; and of what it asks etcd as it carries a command out, by the command's word.
 STEPS = ["claimed", "looked", "planned", "running", "acted", "followed", "settled", "reported"]
 ASKED = {
@@ -103,6 +103,7 @@ def shared_relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRe
 @pytest.fixture
 def place(shared_relay: RunningRelay, whichever_etcd: str, tmp_path: Path) -> Iterator[Observatory]:
     with observatory(shared_relay, whichever_etcd, tmp_path / "lwa") as place:
+        place.tuned = {**place.tuned, "LWA_BEAMS": list(BEAMS)}
         yield place
 
 
@@ -178,9 +179,8 @@ def test_killed_at_every_step(place: Observatory, killed: Clients) -> None:
         if step.startswith("trigger"):
             dumps.append(place.put("trigger", duration=10))
         else:
-            # By turns: one that began at once ends a little later than its file says, which is not shown.
-            beamnum = BEAMS[len(beams) % len(BEAMS)]
-            beams.append(place.put("powerbeam", **BEAM, duration=0.3, beamnum=beamnum))
+            # Each its own: a session that began at once ends a little later than its file says.
+            beams.append(place.put("powerbeam", **BEAM, duration=0.3, beamnum=BEAMS[len(beams)]))
         killed.start(step)
         assert killed.ended() == -signal.SIGKILL, place.log().read_text()[-3000:]
         # The next one is killed at the first command that it finds at that step, this one or its own.

@@ -278,6 +278,29 @@ def test_a_session_that_is_dropped_without_a_word_is_not_taken(house: House) -> 
     assert house.twin.begun() == []
 
 
+def test_one_that_another_followed_at_once_is_taken_and_left_alone(house: House) -> None:
+    """`submitted` shows the last that began alone: ours observes beside it, and is only in `sdfdict`."""
+    house.twin.faults.slow_s = 2
+    other = House(house.directory / "others", house.command).plan(house.entry(id=9), beams=(5,))
+    path = house.directory / "9.sdf"
+    path.write_text(sdf.write(other.what.session))  # type: ignore[union-attr]
+    told = json.dumps({"filename": str(path), "mode": "asap"}).encode()
+
+    def both_are_looked_at_together() -> None:
+        if len(house.told()) == 1:
+            house.keys.put(SUBMIT, told)
+        house.twin.tick()
+        house.clock.on(2)
+        house.twin.tick()
+
+    house.keys.idle = both_are_looked_at_together
+    assert house.act(house.entry()).name == "777_POWER3"
+    shown = json.loads(house.keys.get("/mon/observing/submitted").put.value)
+    assert "777_POWER3" not in shown.get("POWER3", {})
+    assert house.twin.states()["777_POWER3"] == "observing"
+    assert "cancel" not in [told["mode"] for told in house.told()]
+
+
 def test_what_took_the_beam_meanwhile_is_named(house: House) -> None:
     plan = house.plan(house.entry(id=2), beams=(3,))
     house.act(house.entry(id=1), beams=(3,))

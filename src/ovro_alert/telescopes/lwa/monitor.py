@@ -77,6 +77,11 @@ class Shown:
         """Whether a session is to come, or the last that began."""
         return name in self.scheduled or name in self.submitted
 
+    def has_seen(self, own: Held) -> bool:
+        """Whether a session was taken: it shows, or may have left `submitted` as another began since."""
+        since = (each for each in self.submitted.values() if each.begin >= own.begin)
+        return self.taken(own.name) or (own.name in self.files and any(since))
+
     def has_taken(self, session_id: int) -> Held | None:
         """The session of this id, where it is `taken`."""
         taken = (*self.scheduled.values(), *self.submitted.values())
@@ -134,7 +139,7 @@ def progress(
         return running if own.name in shown.files or now >= end else Progress.CANCELLED
     if now < own.begin:
         return Progress.CANCELLED if before else None
-    if any(each.begin >= own.begin for each in shown.submitted.values()) and own.name in shown.files:
+    if shown.has_seen(own):
         return running  # another began since, and `submitted` shows the last only
     if now < own.begin + grace:
         return before

@@ -106,8 +106,8 @@ class Observing:
                 # Another did while this one was held up, on another beam perhaps; or we did, and the answer
                 # was lost. Either is followed like one that is found after a restart.
                 return self.find(entry) or Trace(mark.name, mark.at)
-            shown = scheduler.wait(lambda shown: shown.taken(mark.name))
-            if shown.taken(mark.name):
+            shown = scheduler.wait(lambda shown: shown.has_seen(mark.held))
+            if shown.has_seen(mark.held):
                 return Trace(mark.name, mark.at)
             scheduler.cancel(mark.name, mark.sdf, "its own client: it did not show in time")
         except Garbled as garbled:
