@@ -25,8 +25,8 @@ from ovro_alert.link import vtp
 from ovro_alert.link.daemon import in_background
 from ovro_alert.link.etcd import Etcd, EtcdAway
 from ovro_alert.link.relay import Relay
-from ovro_alert.telescopes.lwa.twin_executor import SUBMIT, Executor
-from ovro_alert.telescopes.lwa.twin_pipelines import COMMANDS, Pipelines
+from ovro_alert.telescopes.lwa.twin.executor import SUBMIT, Executor
+from ovro_alert.telescopes.lwa.twin.pipelines import COMMANDS, Pipelines
 from tests.comets import CometBroker, ending, subscriber
 from tests.etcds import Server
 

@@ -13,8 +13,8 @@ import typer
 
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import run
-from ovro_alert.link.settings import EtcdSettings, LinkSettings
-from ovro_alert.link.worker import Worker, WorkerSettings
+from ovro_alert.link.settings import EtcdSettings, LinkSettings, WorkerSettings
+from ovro_alert.link.worker import Worker
 from ovro_alert.telescopes.dsa.check import check as look
 from ovro_alert.telescopes.dsa.hands import DsaHands, utc_now
 from ovro_alert.telescopes.dsa.settings import DsaSettings

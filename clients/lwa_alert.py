@@ -18,14 +18,14 @@ from ovro_alert.acting import Hands, Unreachable
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
-from ovro_alert.link.settings import EtcdSettings, LinkSettings
-from ovro_alert.link.worker import Worker, WorkerSettings
+from ovro_alert.link.settings import EtcdSettings, LinkSettings, WorkerSettings
+from ovro_alert.link.worker import Worker
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.findings import Level, told
 from ovro_alert.telescopes.hands import ByWord
 from ovro_alert.telescopes.lwa.check import check as look
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
-from ovro_alert.telescopes.lwa.dumping import Dumping
+from ovro_alert.telescopes.lwa.dump.hands import Dumping
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 from ovro_alert.telescopes.lwa.observing import Observing
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 

@@ -31,8 +31,8 @@ from ovro_alert.command import Entry, Kind, State, to_mjd
 from ovro_alert.link import vtp
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
-from ovro_alert.link.settings import LinkSettings
-from ovro_alert.link.worker import Worker, WorkerSettings
+from ovro_alert.link.settings import LinkSettings, WorkerSettings
+from ovro_alert.link.worker import Worker
 
 
 class WorldAlertSettings(WorkerSettings, table="world_alert"):

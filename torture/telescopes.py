@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 
 from ovro_alert.command import State
-from ovro_alert.telescopes.lwa.twin_block import Fault
+from ovro_alert.telescopes.lwa.twin.block import Fault
 from tests.clients.observatory import observatory
 from tests.etcds import Server
 from torture.ground import Ground, Outcome, Skipped

@@ -16,8 +16,8 @@ import httpx2
 from ovro_alert.link.daemon import in_background
 from ovro_alert.link.etcd import Etcd
 from ovro_alert.telescopes.dsa.twin import DsaTwin
-from ovro_alert.telescopes.lwa.twin_executor import Executor
-from ovro_alert.telescopes.lwa.twin_pipelines import Pipelines
+from ovro_alert.telescopes.lwa.twin.executor import Executor
+from ovro_alert.telescopes.lwa.twin.pipelines import Pipelines
 from tests.support import RunningRelay, until
 
 LIMIT_S = 60.0

@@ -15,7 +15,8 @@ from ovro_alert.acting import Hands
 from ovro_alert.command import Entry
 from ovro_alert.link.daemon import in_background
 from ovro_alert.link.relay import Relay
-from ovro_alert.link.worker import Worker, WorkerSettings
+from ovro_alert.link.settings import WorkerSettings
+from ovro_alert.link.worker import Worker
 from ovro_alert.relay.app import create_app
 from ovro_alert.relay.settings import RelaySettings
 from support import until

@@ -27,12 +27,12 @@ from ovro_alert.telescopes.findings import told
 from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.arguments import BeamArguments, DumpArguments
 from ovro_alert.telescopes.lwa.check import check as lwa_check
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
-from ovro_alert.telescopes.lwa.dumping import Dumping
+from ovro_alert.telescopes.lwa.dump.hands import Dumping
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 from ovro_alert.telescopes.lwa.session import Session
 from ovro_alert.telescopes.lwa.settings import LwaSettings
-from ovro_alert.telescopes.lwa.twin_executor import Executor
-from ovro_alert.telescopes.lwa.twin_pipelines import Pipelines
+from ovro_alert.telescopes.lwa.twin.executor import Executor
+from ovro_alert.telescopes.lwa.twin.pipelines import Pipelines
 
 DOCS = Path(__file__).parents[2] / "docs"
 TEXT = (DOCS / "telescopes.md").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from telescopes.memory import NOW, Clock, MemoryKeys
 from ovro_alert.telescopes.findings import Level
 from ovro_alert.telescopes.lwa.check import check
 from ovro_alert.telescopes.lwa.settings import LwaSettings
-from ovro_alert.telescopes.lwa.twin_executor import Executor, Faults
+from ovro_alert.telescopes.lwa.twin.executor import Executor, Faults
 
 
 class House:

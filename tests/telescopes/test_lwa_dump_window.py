@@ -12,8 +12,8 @@ from ovro_alert.acting import Later, Outcome
 from ovro_alert.command import State
 from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.lwa.arguments import DumpArguments
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
-from ovro_alert.telescopes.lwa.dump_window import Size, size
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.window import Size, size
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)  # MJD 61041.5
 HZ = 23925.78125

@@ -14,7 +14,7 @@ from ovro_alert.command import Entry, State, to_mjd
 from ovro_alert.telescopes.lwa import sdf
 from ovro_alert.telescopes.lwa.observing import Observing
 from ovro_alert.telescopes.lwa.settings import LwaSettings
-from ovro_alert.telescopes.lwa.twin_executor import Executor, Faults
+from ovro_alert.telescopes.lwa.twin.executor import Executor, Faults
 
 CRAB = {"ra": 83.633083, "dec": 22.0145, "duration": 60}
 SUBMIT = "/cmd/observing/submitsdf"

@@ -18,7 +18,7 @@ from ovro_alert.telescopes.findings import Level
 from ovro_alert.telescopes.lwa.check import check
 from ovro_alert.telescopes.lwa.observing import Observing
 from ovro_alert.telescopes.lwa.settings import LwaSettings
-from ovro_alert.telescopes.lwa.twin_executor import Executor
+from ovro_alert.telescopes.lwa.twin.executor import Executor
 
 
 class Heard:

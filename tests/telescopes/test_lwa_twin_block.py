@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ovro_alert.telescopes.lwa.twin_block import BYTES_PER_S, Block, Fault, Speeds
+from ovro_alert.telescopes.lwa.twin.block import BYTES_PER_S, Block, Fault, Speeds
 
 SPEEDS = Speeds(ring_s=158, disk_bytes_per_s=2.5e9, factor=1)
 GOOD = {"command": "trigger", "nfile": 2, "ntime_per_file": 1_000_320, "dump_path": "/data0/"}

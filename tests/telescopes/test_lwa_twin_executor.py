@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from telescopes.memory import Clock, MemoryKeys
 
-from ovro_alert.telescopes.lwa.twin_executor import Executor, Faults
+from ovro_alert.telescopes.lwa.twin.executor import Executor, Faults
 
 # Written by hand. 2026-01-01T12:10:00 is MJD 61041 and 43,800,000 ms; the Crab's 83.63° are 5.5755 h.
 FILE = """\

@@ -14,8 +14,8 @@ from ovro_alert.link.etcd import Etcd
 from ovro_alert.telescopes.dsa.pointing import to_elevation
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.twin import DsaTwin
-from ovro_alert.telescopes.lwa.twin_executor import Executor
-from ovro_alert.telescopes.lwa.twin_pipelines import Pipelines
+from ovro_alert.telescopes.lwa.twin.executor import Executor
+from ovro_alert.telescopes.lwa.twin.pipelines import Pipelines
 
 SPEED = 100.0  # of writing a dump
 STEP_S = 0.05

@@ -1,7 +1,11 @@
-"""Where the relay is and with which key to speak to it, and where etcd is: the same for every daemon."""
+"""Where the relay is and with which key to speak to it, where etcd is, and what every client is told."""
+
+import socket
+from pathlib import Path
 
 from pydantic import AliasChoices, Field, FilePath, SecretStr
 
+from ovro_alert.alert import Positive
 from ovro_alert.link.etcd import Etcd
 from ovro_alert.link.relay import Relay
 from ovro_alert.settings import Address, Settings
@@ -33,3 +37,16 @@ class EtcdSettings(Settings, table="etcd"):
         if not self.endpoints:
             raise ValueError("no etcd: set endpoints under [etcd], or OVRO_ALERT_ETCD_ENDPOINTS")
         return Etcd(self.endpoints, self.user, self.password.get_secret_value(), self.ca)
+
+
+class WorkerSettings(Settings, table="worker"):
+    """What every client that carries out commands is told."""
+
+    slot: str
+    # Its name at the relay, and of its cursor: another for each of several clients on one directory.
+    client: str = Field(default_factory=socket.gethostname, pattern=r"^[\w.-]{1,100}$")
+    directory: Path  # of documents, locks, cursors
+    lease_s: float = Field(10.0, ge=0.5, le=3600)  # so long a command waits for the next if this one dies
+    wait_s: float = Field(1.5, gt=0, le=60)  # of one request for news, and of a clean end
+    recheck_s: Positive = 1.0  # between two tries of what another holds, or cannot be done yet
+    at_once: int = Field(64, ge=1, le=1000)  # commands that are in its hands

@@ -12,8 +12,7 @@ from ovro_alert.acting import Outcome
 from ovro_alert.command import State
 from ovro_alert.span import say_span
 from ovro_alert.telescopes.etcd import Put
-from ovro_alert.telescopes.lwa.dump import Pipeline
-from ovro_alert.telescopes.lwa.dump_answers import (
+from ovro_alert.telescopes.lwa.dump.answers import (
     ACCEPTED,
     COMPLETE,
     ENDS,
@@ -24,7 +23,8 @@ from ovro_alert.telescopes.lwa.dump_answers import (
     Shown,
     read_shown,
 )
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.commands import Pipeline
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
 # A clock that differs by less than this from ours may still be told by; only where a pipeline showed nothing
 # before it was triggered.

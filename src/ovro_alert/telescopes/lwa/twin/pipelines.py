@@ -12,7 +12,7 @@ from typing import Any
 
 from ovro_alert.acting import Unreachable
 from ovro_alert.telescopes.etcd import Compacted, Keys
-from ovro_alert.telescopes.lwa.twin_block import FAULTS, Block, Dump, Fault, Speeds
+from ovro_alert.telescopes.lwa.twin.block import FAULTS, Block, Dump, Fault, Speeds
 
 log = logging.getLogger(__name__)
 

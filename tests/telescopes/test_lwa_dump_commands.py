@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from ovro_alert.sky.ring import PIPELINES
-from ovro_alert.telescopes.lwa import dump
+from ovro_alert.telescopes.lwa.dump import commands
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_one_file_of_a_pipeline() -> None:
-    one = dump.DumpPlan("1", NOW, 1)
+    one = commands.DumpPlan("1", NOW, 1)
     assert one.nfile == 1
     assert one.ntime_per_file % 960 == 0
     assert one.seconds == pytest.approx(41.8093, abs=1e-4)  # 1000320 × 8192 ÷ 196e6
@@ -20,7 +20,7 @@ def test_one_file_of_a_pipeline() -> None:
 
 
 def test_the_words_for_every_pipeline_that_holds_a_buffer() -> None:
-    puts = dict(dump.DumpPlan("1767225600000000", NOW, 1).puts())
+    puts = dict(commands.DumpPlan("1767225600000000", NOW, 1).puts())
     assert len(puts) == PIPELINES == 16
     assert puts["/cmd/corr/x/lxdlwagpu01/pipeline/2/TriggeredDump/0"] == {
         "cmd": "update",

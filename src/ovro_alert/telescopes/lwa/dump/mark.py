@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ovro_alert.alert import Finite, Utc
 from ovro_alert.telescopes.etcd import Put
-from ovro_alert.telescopes.lwa.dump import DumpPlan, Pipeline
+from ovro_alert.telescopes.lwa.dump.commands import DumpPlan, Pipeline
 
 
 class _Written(BaseModel):

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ovro_alert.telescopes.etcd import Put
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
 ACCEPTED = "0"
 REPLIES = {"-1": "an unknown key", "-2": "a wrong type", "-3": "an invalid value"}

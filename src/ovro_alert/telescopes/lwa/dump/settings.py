@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from ovro_alert.alert import NotNegative, Positive
 from ovro_alert.settings import Settings
 from ovro_alert.sky import ring
-from ovro_alert.telescopes.lwa.dump import DUMP_PATHS, HOSTS, Pipeline, pipelines
+from ovro_alert.telescopes.lwa.dump.commands import DUMP_PATHS, HOSTS, Pipeline, pipelines
 
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
 Folder = Annotated[str, Field(pattern=r"^/\S*$")]

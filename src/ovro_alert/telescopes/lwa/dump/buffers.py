@@ -6,8 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from ovro_alert.telescopes.etcd import Keys, Put
-from ovro_alert.telescopes.lwa.dump import Pipeline
-from ovro_alert.telescopes.lwa.dump_answers import (
+from ovro_alert.telescopes.lwa.dump.answers import (
     ACCEPTED,
     REPLY_S,
     Given,
@@ -17,7 +16,8 @@ from ovro_alert.telescopes.lwa.dump_answers import (
     read_reply,
     read_shown,
 )
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.commands import Pipeline
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
 REPLIES = "/resp/corr/x/"
 

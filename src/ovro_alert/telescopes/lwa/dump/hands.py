@@ -16,19 +16,19 @@ from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.findings import Finding
 from ovro_alert.telescopes.lwa.arguments import DumpArguments
-from ovro_alert.telescopes.lwa.dump import Pipeline, order
-from ovro_alert.telescopes.lwa.dump_answers import (
+from ovro_alert.telescopes.lwa.dump.answers import (
     ACCEPTED,
     Shown,
     read_reply,
     read_shown,
 )
-from ovro_alert.telescopes.lwa.dump_check import findings
-from ovro_alert.telescopes.lwa.dump_mark import AbortMark, Asked, Mark
-from ovro_alert.telescopes.lwa.dump_pipelines import REPLIES, Buffers
-from ovro_alert.telescopes.lwa.dump_progress import Progress, ended, failures, so_far
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
-from ovro_alert.telescopes.lwa.dump_window import size
+from ovro_alert.telescopes.lwa.dump.buffers import REPLIES, Buffers
+from ovro_alert.telescopes.lwa.dump.check import findings
+from ovro_alert.telescopes.lwa.dump.commands import Pipeline, order
+from ovro_alert.telescopes.lwa.dump.mark import AbortMark, Asked, Mark
+from ovro_alert.telescopes.lwa.dump.progress import Progress, ended, failures, so_far
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.window import size
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from ovro_alert.sky import ring
 from ovro_alert.span import say_span
 from ovro_alert.telescopes.findings import Finding, Level
-from ovro_alert.telescopes.lwa.dump import DumpPlan, Pipeline
-from ovro_alert.telescopes.lwa.dump_answers import Shown
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.answers import Shown
+from ovro_alert.telescopes.lwa.dump.commands import DumpPlan, Pipeline
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
 
 def findings(

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from ovro_alert.acting import Later, Outcome, refused
 from ovro_alert.sky import ring
 from ovro_alert.telescopes.lwa.arguments import DumpArguments
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
 AHEAD = timedelta(days=1)  # of a window that is waited for
 

@@ -12,10 +12,10 @@ from telescopes.memory import NOW, Clock, MemoryKeys
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable
 from ovro_alert.command import Entry, State
 from ovro_alert.link.etcd import Etcd
-from ovro_alert.telescopes.lwa.dump_settings import DumpSettings
-from ovro_alert.telescopes.lwa.dumping import Dumping
-from ovro_alert.telescopes.lwa.twin_block import Fault
-from ovro_alert.telescopes.lwa.twin_pipelines import Pipelines
+from ovro_alert.telescopes.lwa.dump.hands import Dumping
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
+from ovro_alert.telescopes.lwa.twin.block import Fault
+from ovro_alert.telescopes.lwa.twin.pipelines import Pipelines
 
 Make = Callable[..., Entry]
 FIRST = "lxdlwagpu01/2"
