@@ -21,6 +21,13 @@ def test_numbers_may_be_text_and_null_is_absent() -> None:
     assert (found.ra, found.snr, found.importance) == (291.61, None, 0.5)
 
 
+@pytest.mark.parametrize("field", ["error_deg", "dm_error", "snr", "width_ms", "fluence", "peak_flux"])
+def test_a_0_of_what_was_not_measured_is_not_given(field: str) -> None:
+    # As T2 writes `raerr` and `decerr` of a place without an error, and `ibox` of a search without boxes.
+    assert getattr(read(ARGS | {field: 0}), field) is None
+    assert getattr(read(ARGS | {field: 0.0}), field) is None
+
+
 @pytest.mark.parametrize(
     ("toa", "utc"),
     [("2026-03-04T05:06:07", 5), ("2026-03-04 05:06:07Z", 5), ("2026-03-04T05:06:07-08:00", 13)],
@@ -51,10 +58,10 @@ def test_a_time_is_utc_unless_it_says_otherwise(toa: str, utc: int) -> None:
         ("name", "dsa-260304AAAA"),
         ("name", "260304aaaa/../../etc"),
         ("name", 260304),
-        ("error_deg", 0),
+        ("error_deg", -1),
         ("error_deg", 181),
         ("snr", -1),
-        ("width_ms", 0),
+        ("width_ms", -1),
         ("importance", 1.5),
         ("role", "utility"),
         ("alert_type", "retraction"),

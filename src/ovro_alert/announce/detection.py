@@ -50,6 +50,12 @@ def _name(value: Any) -> Any:
     return name
 
 
+def _unless_zero(value: Any) -> Any:
+    """0 is what a search writes that has not measured it: no error, no boxes."""
+    return None if value == 0 else value
+
+
+_Measured = BeforeValidator(_unless_zero)
 # One line that XML can hold.
 _Line = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f\ufffe\uffff]*$")]
 
@@ -64,12 +70,12 @@ class Detection(Part):
     ra: RightAscension
     dec: Declination
     dm: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)]
-    error_deg: Annotated[float, Field(gt=0, le=180, allow_inf_nan=False)] | None = None
-    dm_error: NotNegative | None = None
-    snr: Positive | None = None
-    width_ms: Positive | None = None
-    fluence: NotNegative | None = None  # Jy ms
-    peak_flux: NotNegative | None = None
+    error_deg: Annotated[Annotated[float, Field(gt=0, le=180, allow_inf_nan=False)] | None, _Measured] = None
+    dm_error: Annotated[NotNegative | None, _Measured] = None
+    snr: Annotated[Positive | None, _Measured] = None
+    width_ms: Annotated[Positive | None, _Measured] = None
+    fluence: Annotated[NotNegative | None, _Measured] = None  # Jy ms
+    peak_flux: Annotated[NotNegative | None, _Measured] = None
     importance: Probability | None = None  # 0 interference … 1 astrophysical
     known_source: _Line = ""
     description: _Line = ""
