@@ -102,7 +102,7 @@ def test_what_is_expected_is_what_the_policy_says() -> None:
         "chime-repeater": (beam, search, ("dsa", "repoint")),
         "chime-new": (beam, search),
         "dsa-detection": (beam, guano),
-        "dsa-trigger": (beam, guano),
+        "dsa-trigger": (beam,),
         "chime-codetection": (beam, search, ("lwa", "voltagebeam")),
         "gw-merger": (("lwa", "trigger"),),
     }

@@ -100,6 +100,7 @@ def test_at_the_very_thresholds_it_does():
         (burst(alert_type="update"), []),
         (burst(source="dsa", reference_mhz=1530.0), [("lwa", "powerbeam"), ("world", "swift")]),
         (burst(source="dsa", reference_mhz=1530.0, importance=0.89), []),
+        (burst(source="dsa", reference_mhz=1530.0, importance=None), [("lwa", "powerbeam")]),
         (burst(source="dsa", reference_mhz=1530.0, localization=None), []),
         (burst(source="casm"), []),
     ],

@@ -261,6 +261,7 @@ def test_as_a_test_it_leads_to_nothing_and_says_so(scenario: Scenario) -> None:
         ("CHIME repeater", chime_notice(replace(AGAIN, number="4", **LOW)), "altitude"),
         ("DSA-110 burst", changed(DSA, id="260304bbbb", importance=0.4), "frb.importance"),
         ("DSA-110 burst", changed(DSA, id="260304cccc", **LOW), "altitude"),
+        ("DSA-110 burst to Swift", changed(DSA, id="260304eeee", importance=None), "frb.importance"),
         ("LIGO neutron-star merger", wave("S", "UPDATE", LOUD), "stage"),
         ("LIGO neutron-star merger", gw_notice("S260304b", "PRELIMINARY", NOW, BBH), "HasNS"),
         ("LIGO early warning", gw_notice("S260304c", "EARLYWARNING", NOW, EARLY), "gw.far"),
@@ -316,6 +317,15 @@ def test_a_merger_that_was_warned_of_is_dumped_once() -> None:
         assert (slot, command) == DUMP
         last = [one["reasons"][-1] for one in event["decisions"] if one["rule"] == "LIGO neutron-star merger"]
         assert last[-1].startswith('ruled out: asked("lwa", "trigger")')
+
+
+def test_swift_is_asked_of_two_bursts_a_day_and_of_no_more() -> None:
+    with fresh_relay() as client:
+        for id in ("260304aaab", "260304aaac", "260304aaad"):
+            event = told(client, changed(DSA, id=id))
+        assert len(commands_of(client, "DSA-110 burst to Swift")) == 2
+        (said,) = [one for one in event["decisions"] if one["rule"] == "DSA-110 burst to Swift"]
+        assert "2 times in 24 h" in said["reasons"][-1]
 
 
 def test_people_are_told_of_a_merger_and_of_what_it_moved() -> None:

@@ -102,7 +102,7 @@ def _seen_by_both(now: datetime) -> Iterator[Sample]:
         transport="etcd",
         topic="",
         filename="dsa-trigger.json",
-        expects=(BEAM, GUANO),
+        expects=(BEAM,),  # and nothing to Swift: nobody has classified it yet
     )
     as_chime_saw_it = replace(both, ra=round((both.ra + 0.11) % 360, 3), dec=71.17, dm=437.6)
     yield _chime(
