@@ -29,6 +29,7 @@ from ovro_alert.announce.tns import TnsSender
 from ovro_alert.announce.voevent import VoeventSender
 from ovro_alert.command import Entry, Kind, State, to_mjd
 from ovro_alert.link import vtp
+from ovro_alert.link.alone import alone
 from ovro_alert.link.daemon import run
 from ovro_alert.link.durable import replace
 from ovro_alert.link.settings import LinkSettings, WorkerSettings
@@ -70,7 +71,7 @@ def hands(directory: Path) -> WorldHands:
         "swift": SwiftSender(SwiftSettings(), deployed),
         "tns": TnsSender(TnsSettings(), deployed, directory, replace),
     }
-    return WorldHands(senders, directory, replace)
+    return WorldHands(senders, directory, replace, alone)
 
 
 def example(now: datetime) -> Entry:

@@ -1,13 +1,16 @@
 """GCN notices: the fields of DSA-110's schema and no others, acknowledged by Kafka, and found there again."""
 
 import json
+import logging
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 from hypothesis import given
 
 import kafkas
@@ -142,9 +145,29 @@ def test_the_notice_names_the_version_of_the_copy_that_it_was_checked_against(sc
     assert json.loads(said.raw)["$schema"] == Schema(schema).url
 
 
-def test_a_folder_that_is_no_copy_of_the_schema_is_an_error_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no copy of GCN's schema"):
-        sender({}, schema_folder=tmp_path)
+def test_a_folder_that_is_no_copy_of_the_schema_stops_notices_only(tmp_path: Path, schema: Path) -> None:
+    folder = tmp_path / "schema"
+    its = sender({"bootstrap.servers": "x"}, schema_folder=folder)
+    for _ in range(2):
+        with pytest.raises(Unfit, match=r"schema_folder: .* has no copy of GCN's schema: FileNotFoundError"):
+            message(its, entry("gcn"))
+        with pytest.raises(Unreachable, match=r"schema_folder: .* has no copy of GCN's schema"):
+            its.reach()
+    shutil.copytree(schema, folder)
+    if parts := list(folder.glob("gcn/notices/core/DispersionMeasure*")):
+        (whole,) = parts
+        raw = whole.read_bytes()
+        whole.unlink()
+        with pytest.raises(Unfit, match=r"schema_folder: the copy in .* is not whole"):
+            message(its, entry("gcn"))
+        whole.write_bytes(raw)
+    assert message(its, entry("gcn")).to == "a.topic at x"  # once it is there, without a restart
+
+
+def test_what_is_seen_says_by_which_schema_notices_are_checked(kafka: kafkas.Kafka, schema: Path) -> None:
+    assert sender(kafka.config, kafka.topic).reach().endswith("; checked by no copy of GCN's schema")
+    its = sender(kafka.config, kafka.topic, schema_folder=schema)
+    assert its.reach().endswith(f"; checked by {Schema(schema).url}")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +182,7 @@ def test_a_folder_that_is_no_copy_of_the_schema_is_an_error_at_the_start(tmp_pat
 def test_a_test_goes_to_the_test_brokers_and_says_so(
     deployed: bool, changes: dict[str, str], where: str
 ) -> None:
-    its = GcnSender(GcnSettings(client_id="an id"), deployed)
+    its = GcnSender(GcnSettings(client_id="an id", test_client_id="a test's"), deployed)
     said = message(its, entry("gcn", **changes))
     assert said.to == f"gcn.notices.dsa110.frb at {where}"
     is_test = where.startswith("test.")
@@ -170,6 +193,51 @@ def test_a_test_goes_to_the_test_brokers_and_says_so(
 def test_without_credentials_nothing_is_sent() -> None:
     with pytest.raises(Unfit, match=r"\[world_gcn\] client_id"):
         message(GcnSender(GcnSettings(), True), entry("gcn"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "lacks"),
+    [
+        ({"client_id": "an id"}, r"test\.gcn\.nasa\.gov are set: \[world_gcn\] test_client_id"),
+        ({"config": {"bootstrap.servers": "x"}}, r"\[world_gcn\] test_topic"),
+        ({"config": {"bootstrap.servers": "x"}, "test_topic": "a.topic"}, r"\[world_gcn\] test_topic"),
+    ],
+)
+def test_a_test_is_not_sent_with_the_credentials_or_to_the_topic_of_what_was_seen(
+    settings: dict[str, Any], lacks: str
+) -> None:
+    its = GcnSender(GcnSettings(topic="a.topic", **settings), True)
+    assert message(its, entry("gcn")).test is False
+    with pytest.raises(Unfit, match=lacks):
+        message(its, entry("gcn", role="test"))
+    with pytest.raises(Unreachable, match=lacks):
+        GcnSender(GcnSettings(topic="a.topic", **settings), False).reach()
+
+
+def test_the_credentials_of_a_test_are_those_of_its_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def connect(config: dict[str, Any], **who: Any) -> None:
+        asked.append(who)
+        raise KafkaException(KafkaError(KafkaError._INVALID_ARG))
+
+    monkeypatch.setattr("gcn_kafka.Producer", connect)
+    of_tests = {"test_client_id": "test id", "test_client_secret": "test secret"}
+    its = GcnSender(GcnSettings(client_id="an id", client_secret="a secret", **of_tests), True)
+    for one in (entry("gcn"), entry("gcn", role="test")):
+        with pytest.raises(NotTaken):
+            its.send(message(its, one))
+    assert asked == [
+        {"client_id": "an id", "client_secret": "a secret", "domain": "gcn.nasa.gov"},
+        {"client_id": "test id", "client_secret": "test secret", "domain": "test.gcn.nasa.gov"},
+    ]
+
+
+def test_tests_have_a_topic_of_their_own_at_other_brokers(kafka: kafkas.Kafka) -> None:
+    its = sender(kafka.config, "a.topic.that.nobody.writes", test_topic=kafka.topic, deployed=False)
+    said = message(its, entry("gcn", name="260304bbbb"))
+    assert said.test
+    assert its.send(said)["said"].startswith(f"acknowledged as {kafka.topic}[")
 
 
 def test_kafka_acknowledges_a_notice_and_has_it_once(kafka: kafkas.Kafka) -> None:
@@ -193,17 +261,17 @@ def test_who_may_write_only_does_not_look(kafka: kafkas.Kafka) -> None:
     assert its.find(message(its, entry("gcn"))) is None
 
 
-def test_brokers_that_are_away_are_unreachable() -> None:
-    config = {
-        "bootstrap.servers": f"127.0.0.1:{free_port()}",
-        "security.protocol": "plaintext",
-        "log_level": 0,
-    }
+def test_brokers_that_are_away_are_unreachable_for_one_reason_and_no_flood_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    config = {"bootstrap.servers": f"127.0.0.1:{free_port()}", "security.protocol": "plaintext"}
     its = GcnSender(GcnSettings(config=config, timeout_s=0.3), True)
     said = message(its, entry("gcn"))
     for ask in (lambda: its.find(said), lambda: its.send(said), its.reach):
-        with pytest.raises(Unreachable, match=r"gcn\.notices\.dsa110\.frb at 127\.0\.0\.1"):
+        with pytest.raises(Unreachable, match=r"frb at 127\.0\.0\.1.*Connection refused$"):
             ask()
+    assert caplog.records == []
 
 
 def test_settings_that_librdkafka_does_not_know_are_told_as_such() -> None:

@@ -16,7 +16,7 @@ from announcing import DETECTIONS, SECRET, USER, Answer, Swift, entry
 from ovro_alert.acting import NotTaken, Unreachable
 from ovro_alert.announce import detection
 from ovro_alert.announce.detection import Unfit
-from ovro_alert.announce.sender import Message
+from ovro_alert.announce.sender import Message, Unsent
 from ovro_alert.announce.settings import SwiftSettings
 from ovro_alert.announce.swift import SwiftSender, request
 
@@ -148,12 +148,49 @@ def test_a_refusal_is_final_and_says_why(swift: Swift, answer: Answer, why: str)
 def test_a_wrong_secret_is_not_tried_again_at_once(swift: Swift) -> None:
     its = sender(swift, secret="wrong")
     said = message(its)
-    with pytest.raises(Unreachable, match="credentials"):
+    with pytest.raises(Unsent, match="credentials"):
         its.send(said)
-    with pytest.raises(Unreachable, match="last minute"):
+    with pytest.raises(Unsent, match="took no login of ours, and is not asked again within 5 s"):
         its.send(said)
     assert len(swift.logins) == 1
     assert swift.asked == []
+
+
+def test_the_pause_after_a_refused_login_grows_to_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked = [0], []
+
+    def refuse(*question: Any) -> dict[str, Any]:
+        asked.append(now[0])
+        return {
+            "status": "Pending",
+            "errors": ["Login failed with status code."],
+            "warnings": [],
+            "login": 401,
+        }
+
+    monkeypatch.setattr("ovro_alert.announce.swift.call", refuse)
+    its = SwiftSender(SwiftSettings(username=USER, secret=SECRET), True, lambda: now[0])
+    said = message(its)
+    for now[0] in range(300):
+        with pytest.raises(Unsent):
+            its.send(said)
+    assert asked == [0, 5, 15, 35, 75, 135, 195, 255]
+
+
+def test_a_gateway_without_swift_behind_it_has_not_refused_us(swift: Swift) -> None:
+    its = sender(swift)
+    said = message(its)
+    swift.fault = lambda path, form: (503, b"Service Unavailable") if path.endswith("login") else None
+    with pytest.raises(Unsent):
+        its.send(said)
+    swift.fault = lambda path, form: None
+    assert its.send(said)["said"] == "taken as request 20000"
+
+
+def test_a_request_without_an_answer_may_come_as_long_as_it_is_under_way(swift: Swift) -> None:
+    # 30 s until it is given up here, and 120 s that swifttools would wait for Swift's answer.
+    assert message(sender(swift, timeout_s=30)).settles == timedelta(seconds=150)
+    assert message(sender(swift, deployed=False)).settles is None
 
 
 def test_swift_that_does_not_answer_is_not_waited_for(swift: Swift) -> None:

@@ -1,6 +1,7 @@
 """VOEvents: valid by the schema, read back the same, and known to a broker when they come again."""
 
 import hashlib
+import json
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from ovro_alert.announce import detection
 from ovro_alert.announce.detection import Unfit
 from ovro_alert.announce.sender import Message
 from ovro_alert.announce.settings import VoeventSettings
-from ovro_alert.announce.voevent import VoeventSender
+from ovro_alert.announce.voevent import VoeventSender, question
+from ovro_alert.announce.voevent_call import write
 from ovro_alert.clients.world_alert import reach, send
 from ovro_alert.command import Entry
 from ovro_alert.demo.processes import free_port
@@ -79,7 +81,8 @@ def test_the_same_command_is_the_same_bytes_and_another_is_not() -> None:
 @given(DETECTIONS)
 def test_whatever_was_detected_it_is_valid_and_read_back_the_same(args: dict[str, object]) -> None:
     its = detection.read(args)
-    raw = sender().message(entry("voevent"), its).raw
+    asked = question(entry("voevent"), its, its.is_test, VoeventSettings())
+    raw = write(json.loads(json.dumps(asked)))["document"].encode()  # as the process for it is asked
     assert voeventparse.valid_as_v2_0(voeventparse.loads(raw))
     alert = read(raw)
     where, frb = alert.localization, alert.frb

@@ -1,9 +1,11 @@
 """world-alert between a real relay, a real VOEvent broker and the other sides' twins."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import typer
 from typer.testing import CliRunner
 
 import announcing
+import kafkas
 from announcing import ARGS, SECRET, USER, Swift
 from comets import CometBroker, ending
 from ovro_alert.clients import world_alert
@@ -128,6 +131,57 @@ def test_a_client_that_died_over_a_request_finds_it_at_swift(
     assert told["state"] == "done"
     assert told["detail"]["message"] == "Swift's request 20000: there already"
     assert len(swift.listed) == len(swift.asked) == 1
+
+
+def test_swift_that_takes_its_time_gets_one_request_whoever_asks_it_meanwhile(
+    relay: RunningRelay,
+    swift: Swift,
+    sides: int,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    held, take = [], swift.take
+
+    def later(form: dict[str, str]) -> announcing.Answer:
+        held.append(form)
+        return 504, b"Gateway Timeout"
+
+    monkeypatch.setattr(swift, "take", later)
+    with working(relay) as link:
+        asked = [put(link, "swift") for _ in range(2)]
+        until(lambda: "may come there until" in caplog.text, 60)
+        take(held[0])
+        told = [ended(link, one) for one in asked]
+    assert [one["state"] for one in told] == ["done"] * 2
+    assert {one["detail"]["message"] for one in told} == {"Swift's request 20000: there already"}
+    assert len(held) == 1
+
+
+def test_its_memory_is_small(
+    relay: RunningRelay, swift: Swift, sides: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """VOEvents and Swift's requests are made in processes of their own, for what their libraries take."""
+    monkeypatch.setattr("comets.free_port", iter([sides, free_port()]).__next__)
+    with (
+        ending(CometBroker(tmp_path / "broker")),
+        closing(kafkas.Mock()) as kafka,
+        Relay(relay.url, relay.key) as link,
+    ):
+        config = json.dumps(dict(kafka.config))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ovro_alert.clients.world_alert"],
+            env=relay.environment | {"OVRO_ALERT_WORLD_GCN_CONFIG": config},
+            cwd=tmp_path,
+        )
+        try:
+            asked = [put(link, word) for word in ("voevent", "gcn", "swift", "tns")]
+            assert [ended(link, one)["state"] for one in asked] == ["done"] * 4
+            status = Path(f"/proc/{process.pid}/status").read_text()
+        finally:
+            process.terminate()
+            process.wait(20)
+    (kilobytes,) = [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]
+    assert kilobytes < 80_000
 
 
 def test_check_says_what_is_seen_and_sends_nothing(swift: Swift, sides: int, tmp_path: Path) -> None:

@@ -4,15 +4,17 @@ Source of the facts: nasa-gcn/gcn-schema, gcn/notices/dsa110/frb.schema.json; na
 """
 
 import json
+from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, SchemaError
 from pydantic import BaseModel, ConfigDict, Field
 from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
+from referencing.exceptions import CannotDetermineSpecification, Unresolvable
 
-from ovro_alert.acting import Trace
+from ovro_alert.acting import Trace, Unreachable
 from ovro_alert.alert import Declination, NotNegative, Positive, Probability, RightAscension
 from ovro_alert.announce.detection import Detection, Unfit
 from ovro_alert.announce.gcn_topic import Topic
@@ -73,7 +75,7 @@ class Schema:
     """A copy of GCN's schema in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Reads it; ValueError where it is not there, or no schema."""
+        """Reads it; Unfit where it is not there, or no schema."""
         try:
             main = json.loads((folder / SCHEMA).read_bytes())
             parts = [
@@ -81,17 +83,19 @@ class Schema:
             ]
             resources = [(part["$id"], Resource.from_contents(part)) for part in [main, *parts]]
             self.url = str(main["$id"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{folder}: no copy of GCN's schema: {type(error).__name__}: {error}") from error
-        registry: Registry[Any] = Registry().with_resources(resources)
-        self._validator = Draft202012Validator(main, registry=registry)
+            Draft202012Validator.check_schema(main)
+            registry: Registry[Any] = Registry().with_resources(resources)
+            self._validator = Draft202012Validator(main, registry=registry)
+            list(self._validator.iter_errors({}))  # for which it goes through all of its parts
+        except (OSError, ValueError, KeyError, TypeError, SchemaError, CannotDetermineSpecification) as error:
+            why = f"{type(error).__name__}: {error}"
+            raise Unfit(f"[world_gcn] schema_folder: {folder} has no copy of GCN's schema: {why}") from error
+        except Unresolvable as error:
+            raise Unfit(f"[world_gcn] schema_folder: the copy in {folder} is not whole: {error}") from None
 
     def check(self, raw: bytes) -> None:
         """Unfit, with the field, where a notice is not as the schema has it."""
-        try:
-            errors = list(self._validator.iter_errors(json.loads(raw)))
-        except Unresolvable as error:
-            raise Unfit(f"the copy of GCN's schema is not whole: {error}") from None
+        errors = list(self._validator.iter_errors(json.loads(raw)))
         if errors:
             wrong = max(errors, key=lambda error: len(error.path))  # the one that points the closest
             raise Unfit(
@@ -103,21 +107,20 @@ class GcnSender:
     """To the topic of DSA-110's notices; its last messages tell whether a notice is there already."""
 
     def __init__(self, settings: GcnSettings, deployed: bool) -> None:
-        """ValueError where the copy of the schema is none."""
         self._deployed = deployed
-        self._schema = None if settings.schema_folder is None else Schema(settings.schema_folder)
-        self._topics = {test: Topic(settings, settings.domain(test)) for test in (True, False)}
+        self._folder = settings.schema_folder
+        self._topics = {test: Topic(settings, test) for test in (True, False)}
 
     def message(self, entry: Entry, detection: Detection) -> Message:
         test = detection.is_test or not self._deployed
         topic = self._topics[test]
-        if not topic.is_set:
-            raise Unfit("no credentials for GCN are set: [world_gcn] client_id and client_secret")
+        if topic.lacks:
+            raise Unfit(topic.lacks)
         raw = document(detection, test, SCHEMA_URL if self._schema is None else self._schema.url)
         if self._schema is not None:
             self._schema.check(raw)
         name = f"GCN notice of {detection.name}, {detection.alert_type}"
-        return Message(name, topic.name, test, raw, {"notice": json.loads(raw)})
+        return Message(name, topic.name, test, raw, {"notice": json.loads(raw)}, settles=timedelta())
 
     def find(self, message: Message) -> Trace | None:
         at = self._topics[message.test].last(lambda raw: _same(raw, message.raw))
@@ -127,7 +130,18 @@ class GcnSender:
         return {"said": self._topics[message.test].produce(message.raw)}
 
     def reach(self) -> str:
-        return self._topics[not self._deployed].reach()
+        try:
+            checked = (
+                f"checked by {self._schema.url}" if self._schema else "checked by no copy of GCN's schema"
+            )
+        except Unfit as error:
+            raise Unreachable(str(error)) from error
+        return f"{self._topics[not self._deployed].reach()}; {checked}"
+
+    @cached_property
+    def _schema(self) -> Schema | None:
+        """Raises Unfit, each time that it is asked for."""
+        return None if self._folder is None else Schema(self._folder)
 
 
 def _same(raw: bytes, ours: bytes) -> bool:

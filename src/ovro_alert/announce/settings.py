@@ -1,8 +1,9 @@
 """What an operator tunes of what is told to the world: a table for all of it, and one for each sender."""
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, DirectoryPath, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 
 from ovro_alert.alert import Positive
 from ovro_alert.settings import Address, Settings
@@ -40,14 +41,16 @@ class GcnSettings(Settings, table="world_gcn"):
     )
     reader_id: str | None = None
     reader_secret: SecretStr | None = None
+    # Credentials are of one domain: those of test.gcn.nasa.gov, where tests go.
+    test_client_id: str | None = None
+    test_client_secret: SecretStr | None = None
+    test_topic: str = (
+        ""  # where tests go when `config` names the brokers: a notice does not say that it is one
+    )
     config: dict[str, str | int | float | bool] = Field({})
     # A copy of nasa-gcn/gcn-schema, such as npm's @nasa-gcn/schema unpacked: notices are checked against it.
-    schema_folder: DirectoryPath | None = None
+    schema_folder: Path | None = None
     timeout_s: Positive = 15.0
-
-    def domain(self, test: bool) -> Literal["gcn.nasa.gov", "test.gcn.nasa.gov"]:
-        """Whose brokers, unless `config` names others."""
-        return "test.gcn.nasa.gov" if test else "gcn.nasa.gov"
 
 
 class SwiftSettings(Settings, table="world_swift"):

@@ -5,32 +5,35 @@ some 25 to 30 minutes. Source of the facts: swifttools; Tohuvavohu et al. 2020, 
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ovro_alert.acting import NotTaken, Trace, Unreachable
+from ovro_alert.announce.calling import call
 from ovro_alert.announce.detection import Detection, Unfit
-from ovro_alert.announce.sender import Message
+from ovro_alert.announce.sender import Message, Unsent
 from ovro_alert.announce.settings import SwiftSettings
 from ovro_alert.command import Entry
 
 ON_BOARD = timedelta(minutes=25)
 LISTED = 100  # requests of ours that are looked at for one that was made before
-QUIET_S = 60.0  # between two logins that fail: Swift is not to take us for somebody who guesses
-NO_LOGIN = "Login failed"
+# So long swifttools waits for the answer to a request: until then Swift may still be taking it.
+UNDER_WAY = timedelta(seconds=120)
+# After a login that Swift refuses, twice as long each time: it is not to take us for somebody who guesses.
+QUIET_S, LONGEST_QUIET_S = 5.0, 60.0
+REFUSED_LOGINS = frozenset({400, 401, 403, 422})
+# Before these nothing was asked of Swift: where there was no login, swifttools asks nothing.
+UNSENT = ("Login failed", "Client error 429")
 # How swifttools begins what it says of trouble that may be over at the next try [swift_too/base/common.py].
 TROUBLE = (
-    NO_LOGIN,
+    *UNSENT,
     "Request failed",
     "Server error",
     "Error validating response",
     "Client error 408",
-    "Client error 429",
 )
 TAKEN = frozenset({"Accepted", "Validated"})
 
@@ -77,10 +80,14 @@ def target(detection: Detection) -> str:
 class SwiftSender:
     """To Swift; the requests in its list tell what was asked before."""
 
-    def __init__(self, settings: SwiftSettings, deployed: bool) -> None:
+    def __init__(
+        self, settings: SwiftSettings, deployed: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._settings = settings
+        self._clock = clock  # s
         self._deployed = deployed
-        self._quiet_until = 0.0
+        self._quiet_s = 0.0  # after the last login, which Swift refused; 0 where it took it
+        self._quiet_until = clock()
 
     def message(self, entry: Entry, detection: Detection) -> Message:
         if not self._is_set:
@@ -93,6 +100,7 @@ class SwiftSender:
             raw=json.dumps(request(detection, test, self._settings)).encode(),
             until=detection.toa + ON_BOARD,
             why="what BAT has seen of it is gone",
+            settles=None if test else timedelta(seconds=self._settings.timeout_s) + UNDER_WAY,
         )
 
     def find(self, message: Message) -> Trace | None:
@@ -133,43 +141,41 @@ class SwiftSender:
     def _judge(self, answer: dict[str, Any]) -> None:
         """Raises what its errors come to."""
         errors = answer["errors"]
-        if any(one.startswith(NO_LOGIN) for one in errors):
-            self._quiet_until = time.monotonic() + QUIET_S
+        if any(one.startswith(UNSENT) for one in errors):
+            raise Unsent(f"Swift: {'; '.join(errors)[:500]}")
         if any(one.startswith(TROUBLE) for one in errors):
             raise Unreachable(f"Swift: {'; '.join(errors)[:500]}")
         if errors or answer["status"] == "Rejected":
             raise NotTaken(f"Swift: {'; '.join(errors)[:500] or 'rejected without a reason'}")
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        """Swift's answer, by swifttools in a process of its own. The secret goes in by its standard input."""
-        if time.monotonic() < self._quiet_until:
-            raise Unreachable("Swift took no login of ours in the last minute")
+        """Swift's answer, by swifttools. The secret is in it nowhere."""
+        if self._clock() < self._quiet_until:
+            raise Unsent(f"Swift took no login of ours, and is not asked again within {self._quiet_s:g} s")
         secret = self._settings.secret.get_secret_value()
         who = {"username": self._settings.username, "shared_secret": secret}
         with tempfile.TemporaryDirectory(prefix="swift-") as home:
-            environment = os.environ | {"HOME": home}
+            environment = {"HOME": home}
             if self._settings.url:
                 environment["SWIFT_TOO_API_URL"] = self._settings.url
             try:
-                done = subprocess.run(
-                    [sys.executable, "-m", "ovro_alert.announce.swift_call"],
-                    input=json.dumps({"who": who} | question).encode(),
-                    capture_output=True,
-                    env=environment,
-                    timeout=self._settings.timeout_s,
-                    check=False,
+                answer = call(
+                    "ovro_alert.announce.swift_call",
+                    {"who": who} | question,
+                    self._settings.timeout_s,
+                    environment,
                 )
-            except subprocess.TimeoutExpired:
-                raise Unreachable(f"Swift: no answer within {self._settings.timeout_s:g} s") from None
-        if done.returncode:
-            words = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [
-                "it ended without a word"
-            ]
-            raise Unreachable(f"swifttools: {words[0].replace(secret, '…')[:500]}")
-        answer: dict[str, Any] = json.loads(done.stdout)
+            except Unreachable as error:
+                raise Unreachable(f"Swift: {str(error).replace(secret, '…')[:500]}") from None
         for said in (answer["errors"], answer["warnings"]):  # which may repeat what was sent
             said[:] = [one.replace(secret, "…") for one in said]
+        self._mind_login(answer["login"] in REFUSED_LOGINS)
         return answer
+
+    def _mind_login(self, refused: bool) -> None:
+        """Keeps quiet for a while where Swift itself has refused us, not where nobody has answered."""
+        self._quiet_s = min(2 * self._quiet_s or QUIET_S, LONGEST_QUIET_S) if refused else 0.0
+        self._quiet_until = self._clock() + self._quiet_s
 
 
 def _since(message: Message) -> datetime:

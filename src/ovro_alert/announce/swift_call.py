@@ -1,21 +1,40 @@
-"""One question to Swift's target-of-opportunity API, in a process of its own: JSON in, JSON out.
+"""One question to Swift's target-of-opportunity API, in a process of its own (see `calling`).
 
-swifttools reads its address when it is imported, keeps its login in a file of the home directory, also when
-that is over, and brings a hundred megabytes of other libraries. A process that ends with the answer has none
-of that outlive it, and can be ended when it hangs.
+swifttools reads its address when it is imported, and keeps its login in a file of the home directory, also
+when that is over.
 """
 
-import contextlib
-import json
-import sys
+import logging
 from typing import Any
 
 from swifttools.swift_too import TOORequest, TOORequests
 
+from ovro_alert.announce.calling import answer
+
+
+class _Login(logging.Handler):
+    """With which status our login was answered, by httpx's log.
+
+    swifttools does not tell a refusal from a gateway that is out of order.
+    """
+
+    status: int | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        match record.args:
+            case ("POST", url, _, int(status), _) if str(url).endswith("/login"):
+                self.status = status
+
 
 def ask(question: dict[str, Any]) -> dict[str, Any]:
     """The answer to `{"who": {username, shared_secret}, "request": …}`, or to `"since"` in its place."""
-    who = question["who"]
+    log, login = logging.getLogger("httpx"), _Login()
+    log.setLevel(logging.INFO)
+    log.addHandler(login)
+    return _ask(question, question["who"]) | {"login": login.status}
+
+
+def _ask(question: dict[str, Any], who: dict[str, str]) -> dict[str, Any]:
     if "since" in question:
         listed = TOORequests(**who, begin=question["since"], limit=question["limit"])
         entries = [
@@ -43,6 +62,4 @@ def _status(answered: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with contextlib.redirect_stdout(sys.stderr):  # it prints, too
-        answer = ask(json.load(sys.stdin))
-    json.dump(answer, sys.stdout)
+    answer(ask)

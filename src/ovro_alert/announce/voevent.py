@@ -1,40 +1,22 @@
-"""A detection as a VOEvent 2.0, and to a broker with it.
+"""A detection as a VOEvent 2.0, by `voevent_call`, and to a broker with it."""
 
-Source of the facts: IVOA, Sky Event Reporting Metadata (VOEvent) 2.0; dsa110/dsa110-event, event/voevent.py:
-what DSA-110's own VOEvents say, and under which names.
-"""
-
+import json
+import threading
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-import voeventparse as vp
-from lxml import etree
-
 from ovro_alert.acting import Trace, Unreachable
+from ovro_alert.announce.calling import call
 from ovro_alert.announce.detection import Detection, Unfit
 from ovro_alert.announce.sender import Message
 from ovro_alert.announce.settings import VoeventSettings
 from ovro_alert.command import Entry, from_mjd
 
 STREAM = "edu.caltech.dsa-110"
-GROUP = "event parameters"
-BAND = "em.radio.750-1500MHz"  # the nearest of the UCD list's to 1280-1530 MHz
-# Each parameter: its name, the detection's field, unit, UCD, what it is for people.
-PARAMS = (
-    ("dm", "dm", "pc/cm^3", f"phys.dispMeasure;{BAND}", "Dispersion measure"),
-    (
-        "dm_error",
-        "dm_error",
-        "pc/cm^3",
-        f"stat.error;phys.dispMeasure;{BAND}",
-        "Error of the dispersion measure",
-    ),
-    ("width", "width_ms", "ms", "time.duration;src.var.pulse", "Temporal width of the burst"),
-    ("snr", "snr", None, "stat.snr", "Signal to noise ratio"),
-    ("fluence", "fluence", "Jansky ms", BAND, "Fluence"),
-    ("peak_flux", "peak_flux", "Janskys", BAND, "Peak flux"),
-)
 REQUIRED = ("width_ms", "snr")  # beside what every detection has
+
+WRITING_S = 60.0  # more than it takes on a machine that does much else
 
 Reach = Callable[[], None]  # raises OSError
 Send = Callable[[bytes], str]  # what the broker said; raises Unreachable, NotTaken
@@ -45,8 +27,8 @@ def ivorn_of(entry: Entry, detection: Detection) -> str:
     return f"ivo://{STREAM}#{detection.name}/{entry.id}"
 
 
-def document(entry: Entry, detection: Detection, test: bool, contact: VoeventSettings) -> bytes:
-    """The VOEvent of a command, in the same bytes whenever it is made: by them brokers know a repeated one.
+def question(entry: Entry, detection: Detection, test: bool, contact: VoeventSettings) -> dict[str, Any]:
+    """What a VOEvent is to say, in JSON.
 
     Raises
         Unfit: a field is missing without which DSA-110 announces nothing.
@@ -54,49 +36,27 @@ def document(entry: Entry, detection: Detection, test: bool, contact: VoeventSet
     for name in REQUIRED:
         if getattr(detection, name) is None:
             raise Unfit(f"args.{name}: is required for a VOEvent")
-    roles = vp.definitions.roles
-    event = vp.Voevent(
-        stream=STREAM,
-        stream_id=ivorn_of(entry, detection).partition("#")[2],
-        role=roles.test if test else roles.observation,
-    )
-    vp.set_who(event, date=from_mjd(entry.command_mjd).replace(tzinfo=None), author_ivorn=STREAM)
-    vp.set_author(
-        event,
-        title="DSA-110",
-        contactName=contact.contact_name or None,
-        contactEmail=contact.contact_email or None,
-    )
-    event.What.append(vp.Group(params=list(_params(detection)), name=GROUP))
-    vp.add_where_when(
-        event,
-        coords=vp.Position2D(
-            ra=repr(detection.ra),
-            dec=repr(detection.dec),
-            err=repr(detection.radius_deg),
-            units="deg",
-            system=vp.definitions.sky_coord_system.utc_fk5_geo,
-        ),
-        obs_time=detection.toa,
-        observatory_location="OVRO",
-    )
-    vp.add_how(event, descriptions=detection.description or "Discovered with DSA-110")
-    vp.add_why(event, importance=detection.importance)
-    event.Why.Name = detection.name
+    return {
+        "stream": STREAM,
+        "ivorn": ivorn_of(entry, detection),
+        "date": from_mjd(entry.command_mjd).isoformat(),
+        "detection": detection.model_dump(mode="json"),
+        "test": test,
+        "contact_name": contact.contact_name,
+        "contact_email": contact.contact_email,
+    }
+
+
+@lru_cache(maxsize=64)
+def _written(question: str) -> bytes:
+    """The document; it takes most of a second, and is asked for at each look and each try."""
     try:
-        vp.assert_valid_as_v2_0(event)
-    except etree.DocumentInvalid as error:
-        raise Unfit(f"args: the VOEvent of them is not valid: {error}") from None
-    return bytes(vp.dumps(event))
-
-
-def _params(detection: Detection) -> Any:
-    for name, field, unit, ucd, text in PARAMS:
-        value = getattr(detection, field)
-        if value is not None:
-            param = vp.Param(name=name, value=repr(value), unit=unit, ucd=ucd, dataType="float")
-            param.Description = text
-            yield param
+        answer = call("ovro_alert.announce.voevent_call", json.loads(question), WRITING_S)
+    except Unreachable as error:
+        raise Unreachable(f"the VOEvent could not be written: {str(error)[:500]}") from None
+    if "unfit" in answer:
+        raise Unfit(f"args: the VOEvent of them is not valid: {answer['unfit']}")
+    return str(answer["document"]).encode()
 
 
 class VoeventSender:
@@ -110,6 +70,7 @@ class VoeventSender:
         self._deployed = deployed
         self._send = send
         self._reach = reach
+        self._writing = threading.Lock()  # of many commands, one process at a time
 
     @property
     def _to(self) -> str:
@@ -119,7 +80,9 @@ class VoeventSender:
         if not self._settings.host:
             raise Unfit("no VOEvent broker is set: [world_voevent] host")
         test = detection.is_test or not self._deployed
-        raw = document(entry, detection, test, self._settings)
+        asked = json.dumps(question(entry, detection, test, self._settings), sort_keys=True)
+        with self._writing:
+            raw = _written(asked)
         return Message(ivorn_of(entry, detection), self._to, test, raw)
 
     def find(self, message: Message) -> Trace | None:
