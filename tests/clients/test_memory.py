@@ -1,0 +1,63 @@
+"""What the clients take of a host's memory at the most, after they have acted: issue 6 allows 80 MB.
+
+lwa-alert's and world-alert's are in their own tests, where what they speak with is at hand.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ovro_alert.link.relay import Relay
+from support import RunningRelay
+from tests.clients.observatory import LIMIT_S, array
+from tests.clients.test_slack_notifier import TOKEN, SlackTwin
+
+LARGEST_KB = 80_000
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningRelay]:
+    running = RunningRelay(tmp_path_factory.mktemp("relay"))
+    running.start()
+    yield running
+    running.stop()
+
+
+def peak_kb(process: subprocess.Popen[bytes]) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1])
+
+
+def test_dsa_alerts_is_small(relay: RunningRelay, whichever_etcd: str, tmp_path: Path) -> None:
+    with array(relay, whichever_etcd, tmp_path / "dsa") as place:
+        process = place.start()
+        assert place.outcome(place.put("dump", specnum=0, name="260301naaa"))[0] == "done"
+        assert peak_kb(process) < LARGEST_KB
+
+
+def test_slack_notifiers_is_small(relay: RunningRelay, tmp_path: Path) -> None:
+    slack = SlackTwin()
+    settings = {
+        "SLACK_TOKEN": TOKEN,
+        "OVRO_ALERT_SLACK_NOTIFIER_BASE_URL": f"{slack.url}/api",
+        "OVRO_ALERT_SLACK_NOTIFIER_FROM_START": "true",
+        "OVRO_ALERT_SLACK_NOTIFIER_SETTLE_S": "0.1",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ovro_alert.clients.slack_notifier"],
+        env=relay.environment | settings,
+        cwd=tmp_path,
+    )
+    try:
+        with Relay(relay.url, relay.key) as link:
+            link.put("lwa", "powerbeam", {"ra": 83.6, "dec": 22.0, "duration": 60}, 61365.0)
+        slack.wait_for(lambda: len(slack.taken) > 0)
+        assert peak_kb(process) < LARGEST_KB
+    finally:
+        process.terminate()
+        process.wait(LIMIT_S)
+        slack.close()
