@@ -4,6 +4,7 @@ import hashlib
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import voeventparse
@@ -76,6 +77,19 @@ def test_the_same_command_is_the_same_bytes_and_another_is_not() -> None:
         for one in (entry("voevent"), entry("voevent"), entry("voevent", id=8))
     ]
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_it_is_written_once_however_often_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def counting(module: str, *about: Any) -> dict[str, Any]:
+        asked.append(module)
+        return {"document": "<it/>"}
+
+    monkeypatch.setattr("ovro_alert.announce.voevent.call", counting)
+    for _ in range(3):
+        assert message(sender(), entry("voevent", id=99)).raw == b"<it/>"
+    assert len(asked) == 1
 
 
 @given(DETECTIONS)

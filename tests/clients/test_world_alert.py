@@ -157,6 +157,20 @@ def test_swift_that_takes_its_time_gets_one_request_whoever_asks_it_meanwhile(
     assert len(held) == 1
 
 
+def test_a_copy_of_gcns_schema_that_is_not_there_is_gcns_trouble_only(
+    swift: Swift, sides: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("OVRO_ALERT_WORLD_GCN_SCHEMA_FOLDER", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("GCN_PRODUCER_CLIENT_ID", "an id")
+    app = typer.Typer()
+    app.command()(world_alert._main)
+    result = CliRunner().invoke(app, ["--check"])
+    assert (
+        f"gcn: out of reach: [world_gcn] schema_folder: {tmp_path / 'nowhere'} has no copy" in result.output
+    )
+    assert f"swift: Swift knows {USER}" in result.output
+
+
 def test_its_memory_is_small(
     relay: RunningRelay, swift: Swift, sides: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

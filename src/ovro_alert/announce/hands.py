@@ -25,7 +25,7 @@ def _utc_now() -> datetime:
 
 
 def _detection(entry: Entry) -> Detection:
-    """What a command tells of, and whether as a test. Raises Unfit."""
+    """What a command tells of, and whether as a test: its args say both. Raises Unfit."""
     return detection.read(entry.args)
 
 
