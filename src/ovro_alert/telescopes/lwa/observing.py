@@ -80,6 +80,10 @@ class Observing:
         calibrated = telescope.calibrated.get(choice.beam)
         return Plan(planning.summary(submission, choice, calibrated), submission)
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return self._scheduler(entry).forbid(entry.id, why)
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Submits the session in one transaction with its mark, and sees that it is taken.
 
