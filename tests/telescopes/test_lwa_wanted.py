@@ -188,6 +188,7 @@ def test_a_beam_that_cannot_be_names_the_field(command: Make, args: dict[str, An
         ("tstart", "start"),
         ("OBS_START", "start"),
         ("OBS_START_MJD", "start"),
+        ("observation_start", "start"),
         ("dur", "duration"),
         ("duration_s", "duration"),
         ("OBS_DUR", "duration"),
@@ -198,6 +199,7 @@ def test_a_beam_that_cannot_be_names_the_field(command: Make, args: dict[str, An
         ("int_time_s", "inttime"),
         ("OBS_INT_TIME", "inttime"),
         ("tint", "inttime"),
+        ("integ_time", "inttime"),
     ],
 )
 def test_a_name_that_can_only_mean_an_argument_is_not_left_out_of_account(

@@ -10,11 +10,11 @@ _OTHER_NAMES = {"starttime": "start", "endtime": "end", "beam": "beamnum", "intt
 # How else names begin that can only mean an argument: `start_mjd`, `beam_number`, `integration_time`, or the
 # keys of a session definition file. Only those that may be left out: any other one is missed.
 _MEANT = {
-    "start": "(obs)?t?(start|begin)",
-    "end": "(obs)?t?(end|stop)",
-    "duration": "(obs)?dur",
+    "start": "(obs(ervation)?)?t?(start|begin)",
+    "end": "(obs(ervation)?)?t?(end|stop)",
+    "duration": "(obs(ervation)?)?dur",
     "beamnum": "(session)?(drx)?beam",
-    "inttime": "(obs)?int(time|egration)|tint",
+    "inttime": "(obs)?int(time|egtime|egration)|tint",
     "nsamp": "n?samp|ntime|nfile",
     "toa": "toa|arriv",
 }
