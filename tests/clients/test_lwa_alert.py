@@ -134,11 +134,11 @@ def test_while_etcd_is_away_the_deadline_is_kept_and_afterwards_it_goes_on(
         assert [name.split("_")[0] for name in place.executor.begun()] == [str(first), str(waits)]
 
 
-def test_check_says_what_there_is_and_does_nothing(place: Observatory) -> None:
+def test_check_says_what_there_is_and_does_nothing(place: Observatory, open_path: Path) -> None:
     def check() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "ovro_alert.clients.lwa_alert", "--check"],
-            env=os.environ | place.environment(),
+            env=os.environ | place.environment(directory=open_path),
             cwd=place.directory,
             capture_output=True,
             text=True,
