@@ -1,6 +1,7 @@
 """The LWA client between a real relay and the telescope's twins, over etcd."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -150,7 +151,17 @@ def test_check_says_what_there_is_and_does_nothing(place: Observatory, open_path
     assert (done.returncode, "etcd answers" in done.stdout) == (0, True), done.stdout + done.stderr
     assert place.submitted() == []
     place.executor.faults.clock_s = 3.0
-    until(lambda: "clock" in check().stdout, LIMIT_S)
+    until(lambda: told_of_the_clock(check().stdout), LIMIT_S)
+
+
+def told_of_the_clock(said: str) -> bool:
+    return any("wrong" in line.casefold() and "clock" in line for line in said.splitlines())
+
+
+def test_a_clock_that_is_off_is_told_by_the_client_as_it_runs(place: Observatory) -> None:
+    place.executor.faults.clock_s = 3.0
+    place.start()
+    until(lambda: re.search(r"WARNING.* clock.* 3\.\d s", place.log().read_text()), LIMIT_S)
 
 
 def test_its_memory_is_small(at_work: Observatory) -> None:

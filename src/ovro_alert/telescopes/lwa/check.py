@@ -31,7 +31,7 @@ def check(
     clock: Callable[[], datetime],
     listen_s: float = 6.0,
 ) -> list[Finding]:
-    """All that is seen of the telescope; listens to its recorders for about `listen_s` seconds."""
+    """All that is seen of the telescope; listens until each recorder was heard, or for about `listen_s` s."""
     findings = [*_settings(settings, directory)]
     scheduler = Scheduler(keys, slot, settings, clock)
     try:
@@ -124,12 +124,14 @@ def _recorders(
             if ahead > 0:
                 offsets[name] = ahead
         until = clock() + timedelta(seconds=listen_s)
+        unheard = set(settings.recorders)
         for key, put in puts:
             _, at = _point(put.value)
             name = key.removeprefix(settings.recorder_prefix).partition("/")[0]
             if at is not None and name in settings.recorders:
                 offsets[name] = max(at - clock().timestamp(), offsets.get(name, -math.inf))
-            if clock() >= until:
+                unheard.discard(name)
+            if not unheard or clock() >= until:
                 break
     worst = max(offsets.items(), key=lambda each: abs(each[1]), default=None)
     if worst is None:
