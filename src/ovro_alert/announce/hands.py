@@ -79,6 +79,10 @@ class WorldHands:
             return refused(late)
         return Plan(message.summary(now), message)
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Whether it was not sent: who sends holds this directory's lock, and no broker bars a message."""
+        return self.find(entry) is None
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         message: Message = plan.what
         sender, try_ = self._senders[entry.word], self._try(entry)
