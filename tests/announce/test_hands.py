@@ -11,6 +11,7 @@ import pytest
 
 from announcing import entry
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable
+from ovro_alert.alert import Role
 from ovro_alert.announce.detection import Detection, Unfit
 from ovro_alert.announce.hands import WorldHands
 from ovro_alert.announce.sender import Message, Unsent
@@ -316,6 +317,24 @@ def test_a_retraction_of_what_was_sent_is_told_to_people(world: World, tmp_path:
     trace = its.carry_out(entry("voevent"), planned(its, entry("voevent")))
     outcome = its.follow(entry("voevent"), trace, Heard("dsa-260304aaaa-retraction"))
     assert "taken back since, by dsa-260304aaaa-retraction" in outcome.detail["message"]
+
+
+def test_what_answers_a_test_is_one_whatever_its_args_say(world: World, tmp_path: Path) -> None:
+    its, asked = hands(world, tmp_path), entry("voevent", role="observation")
+    assert planned(its, asked).summary["test"] is False
+    assert planned(its, asked.model_copy(update={"role": Role.TEST})).summary["test"] is True
+
+
+def test_what_was_never_sent_may_be_ended_and_what_may_still_come_not_yet(tmp_path: Path) -> None:
+    world = World(settles=SETTLES)
+    its, asked = hands(world, tmp_path), entry("voevent")
+    assert its.forbid(asked, "too late")
+    world.answer = silent
+    with pytest.raises(Unreachable):
+        its.carry_out(asked, planned(its, asked))
+    with pytest.raises(Unreachable, match="may come there until"):
+        its.forbid(asked, "too late")
+    assert hands(world, tmp_path, NOW + SETTLES).forbid(asked, "too late")
 
 
 def test_the_command_test_sends_nothing(world: World, tmp_path: Path) -> None:

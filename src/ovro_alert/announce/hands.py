@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable, Word, refused
+from ovro_alert.alert import Role
 from ovro_alert.announce import detection
 from ovro_alert.announce.detection import Detection, Unfit
 from ovro_alert.announce.sender import Message, Sender, Unsent
@@ -25,8 +26,9 @@ def _utc_now() -> datetime:
 
 
 def _detection(entry: Entry) -> Detection:
-    """What a command tells of, and whether as a test: its args say both. Raises Unfit."""
-    return detection.read(entry.args)
+    """What a command tells of; a test also where the alert that it answers was one. Raises Unfit."""
+    found = detection.read(entry.args)
+    return found.model_copy(update={"role": "test"}) if entry.role is Role.TEST else found
 
 
 class WorldHands:
