@@ -166,6 +166,15 @@ def test_the_samples_are_those_from_the_oldest_to_the_windows_end(site: Site, tr
     assert plan.summary["bytes_planned"] == 4 * 838_080 * 67_584 * 16
 
 
+def test_now_is_when_the_command_was_given_also_after_it_has_waited(site: Site, command: Make) -> None:
+    entry = command("trigger", {"start": "now", "duration": 60}).model_copy(update={"command_mjd": 61041.5})
+    whole, later = site.plan(entry), site.hands.plan(entry, NOW + timedelta(seconds=100))
+    assert isinstance(later, Plan)
+    # 170 s are held, and 60 s more; 100 s later 170 − 100 + 60.
+    assert 230 <= whole.summary["seconds"] < 230.3
+    assert 130 <= later.summary["seconds"] < 130.3
+
+
 @pytest.mark.parametrize("lost", ["before", "after"])
 def test_a_command_whose_answer_is_lost_is_given_once(site: Site, trigger: Make, lost: str) -> None:
     entry = trigger()

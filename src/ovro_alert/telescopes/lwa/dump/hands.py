@@ -65,8 +65,10 @@ class Dumping:
 
     def plan(self, entry: Entry, now: datetime) -> Plan | Outcome:
         """What each pipeline is to write. Raises Later where one writes, or the window has not begun."""
+        # What it means to keep is what there was when it was said, however long the command has waited since.
+        context = {"now": entry.command_mjd}
         try:
-            args = DumpArguments.model_validate(spelled(entry.args))
+            args = DumpArguments.model_validate(spelled(entry.args), context=context)
         except ValueError as error:
             return refused(reason(error))
         wanted = size(args, now, self._settings, entry.deadline)
