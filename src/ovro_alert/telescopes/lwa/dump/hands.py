@@ -12,6 +12,7 @@ from typing import Any
 
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Word, refused
 from ovro_alert.command import Entry
+from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.findings import Finding
@@ -97,6 +98,10 @@ class Dumping:
             pipelines=tuple(asked(one, puts) for one, puts in seen.items()),
         )
         return Plan(_summary(mark), mark)
+
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return fence.forbid(self._keys, self._marks.key(entry), why)
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Triggers all pipelines at once, and hears which of them will.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from ovro_alert.command import Entry, from_mjd
+from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.lwa.dump.answers import read_shown
 from ovro_alert.telescopes.lwa.dump.buffers import Buffers
@@ -29,8 +30,12 @@ class Marks:
         return f"{self.key(entry)}/abort/{first.name}"
 
     def of(self, entry: Entry) -> Mark | None:
-        """The command's; or as far as the pipelines' own keys tell, where it was lost."""
+        """The command's; or as far as the pipelines' own keys tell, where it was lost.
+
+        Raises NotTaken where it was ended.
+        """
         put = self._keys.get(self.key(entry)).put
+        fence.check(put)
         return Mark.read(put) or self._remade(entry, is_marked=put is not None)
 
     def abort(self, entry: Entry) -> AbortMark | None:
