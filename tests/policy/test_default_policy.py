@@ -168,17 +168,19 @@ SAMPLE_HZ, SAMPLE_BYTES = 196e6 / 8192, 67_584  # of a pipeline
 OLDEST_S = 170  # so much may be held, and is written first
 
 
-def dump_of(age):
+def dump_of(age, rule="LIGO neutron-star merger", stage="PRELIMINARY"):
     """What OVRO-LWA's client makes of the command for a merger that was so many s ago."""
-    alert = merger(event_time=NOW - timedelta(seconds=age))
-    (command,) = decision_of("LIGO neutron-star merger", alert).commands
+    (command,) = decision_of(rule, merger(stage, event_time=NOW - timedelta(seconds=age))).commands
     arguments = DumpArguments.model_validate(spelled(command.args))
     return size(arguments, NOW, DumpSettings(), command.deadline)
 
 
 @pytest.mark.parametrize("age", [-5, 0, 30, 120, 200, 230, 400, 600, 800, 830])
-def test_a_mergers_dump_lasts_until_its_latest_emission_has_swept_past(age):
-    dump = dump_of(age)
+@pytest.mark.parametrize(
+    "rule", [("LIGO early warning", "EARLYWARNING"), ("LIGO neutron-star merger", "INITIAL")]
+)
+def test_a_mergers_dump_lasts_until_its_latest_emission_has_swept_past(age, rule):
+    dump = dump_of(age, *rule)
     assert isinstance(dump, Size), dump
     samples = dump.nfile * dump.ntime_per_file
     reaches = samples / SAMPLE_HZ - OLDEST_S + age  # s after the merger
@@ -189,7 +191,7 @@ def test_a_mergers_dump_lasts_until_its_latest_emission_has_swept_past(age):
 
 def test_before_a_merger_its_dump_is_waited_for():
     with pytest.raises(Later):
-        dump_of(-30)
+        dump_of(-30, "LIGO early warning", "EARLYWARNING")
 
 
 def test_a_mergers_latest_emission_has_left_the_buffer_when_its_command_is_useless():

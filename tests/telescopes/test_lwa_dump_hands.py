@@ -29,14 +29,18 @@ def key(kind: str, name: str) -> str:
 
 
 class Keys(MemoryKeys):
-    """Loses the answer of the next put_once, `before` or `after` it was done."""
+    """Loses the answer of the next put_once, `before` or `after` it was done; `meanwhile` comes before it."""
 
     loses = ""
+    meanwhile: Callable[[], None] | None = None
 
     def put_once(
         self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
     ) -> bool:
         lost, self.loses = self.loses, ""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
         if lost == "before":
             raise Unreachable("no answer")
         done = super().put_once(mark, puts, unchanged)
@@ -439,6 +443,24 @@ def test_a_command_whose_reply_is_still_to_come_keeps_the_next_waiting(site: Sit
         site.plan(trigger())
 
 
+def test_a_point_that_was_gathered_before_the_trigger_says_nothing_of_it(site: Site, trigger: Make) -> None:
+    before = json.loads(site.keys.value(key("mon", FIRST)))
+    site.others(FIRST)
+    site.keys.put(key("mon", FIRST), json.dumps(before | {"time": site.now.timestamp() + 0.1}).encode())
+    with pytest.raises(Later, match=f"{FIRST} was told to write"):
+        site.plan(trigger())
+
+
+def test_a_point_of_a_fast_clock_from_before_the_trigger_says_nothing_of_it(
+    site: Site, trigger: Make
+) -> None:
+    site.twin.misbehave(Fault(clock_off_s=3, replies=False))
+    site.wait(10)
+    site.others(FIRST)
+    with pytest.raises(Later, match=f"{FIRST} was told to write"):
+        site.plan(trigger())
+
+
 def test_what_was_told_and_swallowed_before_is_over_when_the_pipeline_shows_so(
     site: Site, trigger: Make
 ) -> None:
@@ -568,6 +590,22 @@ def test_a_retraction_leaves_alone_what_may_be_anothers(site: Site, trigger: Mak
     assert set(outcome.detail["failed"].values()) == {"aborted"}
     assert dumps_of(site, "1767000000") == {FIRST: "writing"}
     assert set(dumps_of(site, "777").values()) == {"aborted"}
+
+
+def test_an_abort_does_not_reach_what_was_told_something_at_that_moment(site: Site, trigger: Make) -> None:
+    entry = trigger(40, -120)
+    trace = site.begin(entry)
+
+    def retract() -> None:
+        site.retract()
+        site.keys.meanwhile = lambda: site.others(FIRST)
+
+    site.at[30] = retract
+    site.hands.follow(entry, trace, site)
+    aborted = dumps_of(site, "777")
+    assert aborted.pop(FIRST) == "complete"
+    assert set(aborted.values()) == {"aborted"}
+    assert len(aborted) == 15
 
 
 def test_what_has_not_shown_yet_that_it_began_is_aborted_at_once(site: Site, trigger: Make) -> None:
