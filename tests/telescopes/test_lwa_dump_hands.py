@@ -451,6 +451,20 @@ def test_a_point_that_was_gathered_before_the_trigger_says_nothing_of_it(site: S
         site.plan(trigger())
 
 
+def test_a_dump_is_over_as_soon_as_its_pipeline_shows_so(site: Site, trigger: Make) -> None:
+    """Within half a second of its trigger; but not by a point that may show the end of the one before."""
+    site.others(FIRST, nfile=1, ntime_per_file=960)  # 65 MB: 26 ms
+    for after, is_over in ((0.05, False), (0.2, True)):
+        site.clock.on(after)
+        site.twin._published = float("-inf")
+        site.tick()
+        if is_over:
+            assert isinstance(site.hands.plan(trigger(), site.now), Plan)
+        else:
+            with pytest.raises(Later, match=f"{FIRST} was told to write"):
+                site.plan(trigger())
+
+
 def test_a_point_of_a_fast_clock_from_before_the_trigger_says_nothing_of_it(
     site: Site, trigger: Make
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.lwa.dump.answers import (
     ACCEPTED,
+    OPENS_S,
     REPLY_S,
     Given,
     Reply,
@@ -96,18 +97,20 @@ class Buffers:
 
     def _is_newer(self, given: Given, puts: Mapping[Kind, Put], reply: Reply | None, now: datetime) -> bool:
         """Whether it was told so lately that its monitor point cannot show yet what came of it."""
-        began = given.at
-        if reply and reply.id == given.id:
-            if reply.response != ACCEPTED:
-                return False
-            began = reply.at if reply.at is not None else given.at  # by its own clock, as its point
-        at = given.at if given.at is not None else began
-        if at is None or began is None or abs(now.timestamp() - at) > self._settings.fresh_s:
+        replied = reply.at if reply and reply.id == given.id else None  # by its own clock, as its point
+        if reply and reply.id == given.id and reply.response != ACCEPTED:
+            return False
+        at = replied if given.at is None else given.at
+        if at is None or abs(now.timestamp() - at) > self._settings.fresh_s:
             return False
         said = read_shown(puts.get("mon"))
         if said is None or said.at is None or puts["mon"].revision < puts["cmd"].revision:
             return True
-        return said.at <= began + REPLY_S
+        if replied is None:
+            return said.at <= at + REPLY_S
+        if said.triggered is not None and said.triggered >= replied - REPLY_S:
+            return said.at <= said.triggered + OPENS_S
+        return said.at <= replied + REPLY_S
 
 
 def _whose(given: Given | None) -> str:
