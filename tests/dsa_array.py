@@ -40,8 +40,11 @@ class MemoryKeys:
         self._put({key: value})
         return self.revision
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
+    def put_once(
+        self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
+    ) -> bool:
         assert mark in puts
+        assert not unchanged
         if self.get(mark).put is not None:
             return False
         self._put(puts)

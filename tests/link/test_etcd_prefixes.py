@@ -84,6 +84,22 @@ def test_a_mark_that_was_taken_away_may_be_put_once_more(keys: Etcd, keys_url: s
     assert keys.put_once(MARK, {MARK: b"2"})
 
 
+def test_nothing_is_put_where_what_was_seen_has_changed(keys: Etcd, keys_url: str) -> None:
+    seen = {"/cmd/1": keys.put("/cmd/1", b"1"), "/cmd/2": 0}
+    keys.put("/cmd/1/beside", b"")
+    assert keys.put_once(MARK, {MARK: b"first", "/cmd/1": b"2"}, seen)
+    assert not keys.put_once("/another", {"/another": b"", "/cmd/2": b"2"}, seen)
+    seen["/cmd/1"] = keys.get("/cmd/1").put.revision
+    keys.put("/cmd/2", b"theirs")
+    assert not keys.put_once("/another", {"/another": b"", "/cmd/2": b"ours"}, seen)
+    assert keys.get("/another").put is None
+    seen["/cmd/2"] = keys.get("/cmd/2").put.revision
+    assert keys.put_once("/another", {"/another": b"", "/cmd/2": b"ours"}, seen)
+    ask(keys_url, "/kv/deleterange", key=base64("/cmd/2"))
+    assert not keys.put_once("/third", {"/third": b""}, {"/cmd/2": seen["/cmd/2"]})
+    assert keys.put_once("/third", {"/third": b""}, {"/cmd/2": 0})
+
+
 def test_of_many_who_put_once_at_the_same_time_one_does(keys: Etcd, keys_url: str) -> None:
     ready = threading.Barrier(8)
     with Etcd([keys_url]) as other, ThreadPoolExecutor(8) as threads:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
+from ovro_alert.acting import Later
 from ovro_alert.alert import Alert, BeamRequest, FastRadioBurst, GravitationalWave, Localization, SkyMap
 from ovro_alert.command import State, from_mjd
 from ovro_alert.policy.decide import RETRACTION, Verdict, decide
@@ -13,6 +14,10 @@ from ovro_alert.policy.history import History, Sent
 from ovro_alert.policy.rules import load
 from ovro_alert.sky.catalogue import Catalogue, Known
 from ovro_alert.sky.skymap import read
+from ovro_alert.telescopes.arguments import spelled
+from ovro_alert.telescopes.lwa.arguments import DumpArguments
+from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
+from ovro_alert.telescopes.lwa.dump.window import Size, size
 from tests.sky.maps import fits_bytes, whole_sky
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -155,6 +160,46 @@ def test_a_late_alert_is_recorded_and_not_acted_on():
     decision = decision_of("LIGO neutron-star merger", merger(event_time=NOW - timedelta(seconds=873.1)))
     assert (decision.verdict, decision.commands) == (Verdict.NO, ())
     assert decision.reasons[-1] == "/lwa trigger: too late by 42.0 s"
+
+
+# A merger's radio emission from first principles: e² / (2π mₑ c) × DM / f² in Gaussian units (Lorimer
+# & Kramer 2005, eq. 4.5), DM in cm⁻², of 300 pc cm⁻³ at 43 MHz.
+EMISSION_S = 4.80320e-10**2 / (2 * np.pi * 9.10938e-28 * 2.997925e10) * 300 * 3.085678e18 / 43e6**2
+SAMPLE_HZ, SAMPLE_BYTES = 196e6 / 8192, 67_584  # of a pipeline
+OLDEST_S = 170  # so much may be held, and is written first
+
+
+def dump_of(age, rule="LIGO neutron-star merger", stage="PRELIMINARY"):
+    """What OVRO-LWA's client makes of the command for a merger that was so many s ago."""
+    (command,) = decision_of(rule, merger(stage, event_time=NOW - timedelta(seconds=age))).commands
+    arguments = DumpArguments.model_validate(spelled(command.args))
+    return size(arguments, NOW, DumpSettings(), command.deadline)
+
+
+@pytest.mark.parametrize("age", [-5, 0, 30, 120, 200, 230, 400, 600, 800, 830])
+@pytest.mark.parametrize(
+    "rule", [("LIGO early warning", "EARLYWARNING"), ("LIGO neutron-star merger", "INITIAL")]
+)
+def test_a_mergers_dump_lasts_until_its_latest_emission_has_swept_past(age, rule):
+    dump = dump_of(age, *rule)
+    assert isinstance(dump, Size), dump
+    samples = dump.nfile * dump.ntime_per_file
+    reaches = samples / SAMPLE_HZ - OLDEST_S + age  # s after the merger
+    assert EMISSION_S - 0.1 < reaches < EMISSION_S + 1  # blocks of 40 ms in up to 22 files
+    assert not any("budget" in note for note in dump.notes)
+    assert samples * SAMPLE_BYTES < 1.39e12  # as the policy says
+
+
+def test_before_a_merger_its_dump_is_waited_for():
+    with pytest.raises(Later):
+        dump_of(-30, "LIGO early warning", "EARLYWARNING")
+
+
+def test_a_mergers_latest_emission_has_left_the_buffer_when_its_command_is_useless():
+    assert pytest.approx(673.1, abs=0.1) == EMISSION_S
+    assert isinstance(dump_of(EMISSION_S + 158 - 1), Size)
+    late = merger(event_time=NOW - timedelta(seconds=832))
+    assert decision_of("LIGO neutron-star merger", late).commands == ()
 
 
 def test_what_an_alert_does_not_give_is_an_error_of_that_rule_alone():

@@ -52,11 +52,15 @@ class MemoryKeys:
             self._append({key: value})
             return self._revision
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
+    def put_once(
+        self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
+    ) -> bool:
         assert mark in puts
         self._answer()
         with self._lock:
-            is_new = all(key != mark for key, _ in self.log)
+            last = {key: put.revision for key, put in self.log}
+            is_new = mark not in last
+            is_new &= all(last.get(key, 0) == revision for key, revision in (unchanged or {}).items())
             if is_new:
                 self._append(puts)
         if self.deaf_to in puts:

@@ -20,6 +20,7 @@ from ovro_alert.telescopes.lwa.twin.pipelines import Pipelines
 Make = Callable[..., Entry]
 FIRST = "lxdlwagpu01/2"
 LAST = "lxdlwagpu08/3"
+PIPELINES = tuple(f"lxdlwagpu{host:02}/{number}" for host in range(1, 9) for number in (2, 3))
 
 
 def key(kind: str, name: str) -> str:
@@ -28,15 +29,21 @@ def key(kind: str, name: str) -> str:
 
 
 class Keys(MemoryKeys):
-    """Loses the answer of the next put_once, `before` or `after` it was done."""
+    """Loses the answer of the next put_once, `before` or `after` it was done; `meanwhile` comes before it."""
 
     loses = ""
+    meanwhile: Callable[[], None] | None = None
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
+    def put_once(
+        self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
+    ) -> bool:
         lost, self.loses = self.loses, ""
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile:
+            meanwhile()
         if lost == "before":
             raise Unreachable("no answer")
-        done = super().put_once(mark, puts)
+        done = super().put_once(mark, puts, unchanged)
         if lost == "after":
             raise Unreachable("no answer")
         return done
@@ -100,6 +107,20 @@ class Site:
         json.dumps(outcome.detail)
         return outcome
 
+    def others(self, *names: str, nfile: int = 20, ntime_per_file: int = 1_000_320) -> None:
+        """Somebody else's trigger of these pipelines, of 20 files of 41.8 s if not said otherwise."""
+        for name in names:
+            kwargs = {
+                "command": "trigger",
+                "nfile": nfile,
+                "ntime_per_file": ntime_per_file,
+                "dump_path": "/data0/" if name.endswith("2") else "/data1/",
+            }
+            val = {"block": "TriggeredDump", "timestamp": self.now.timestamp(), "kwargs": kwargs}
+            told = {"cmd": "update", "val": val, "id": "1767000000"}
+            self.keys.put(key("cmd", name), json.dumps(told).encode())
+        self.tick()
+
     def retract(self) -> None:
         self.retracted_by = "chime-2"
 
@@ -147,6 +168,15 @@ def test_the_samples_are_those_from_the_oldest_to_the_windows_end(site: Site, tr
     plan = site.plan(trigger())
     assert (plan.summary["nfile"], plan.summary["ntime_per_file"]) == (4, 838_080)
     assert plan.summary["bytes_planned"] == 4 * 838_080 * 67_584 * 16
+
+
+def test_now_is_when_the_command_was_given_also_after_it_has_waited(site: Site, command: Make) -> None:
+    entry = command("trigger", {"start": "now", "duration": 60}).model_copy(update={"command_mjd": 61041.5})
+    whole, later = site.plan(entry), site.hands.plan(entry, NOW + timedelta(seconds=100))
+    assert isinstance(later, Plan)
+    # 170 s are held, and 60 s more; 100 s later 170 − 100 + 60.
+    assert 230 <= whole.summary["seconds"] < 230.3
+    assert 130 <= later.summary["seconds"] < 130.3
 
 
 @pytest.mark.parametrize("lost", ["before", "after"])
@@ -330,17 +360,34 @@ def test_where_none_completes_it_has_failed_and_the_next_may_begin(
     raise AssertionError("what has long stopped writing is waited for")
 
 
-@pytest.mark.parametrize("fault", [Fault(response=-3), Fault(hears=False)])
-def test_it_is_not_taken_where_all_refuse_or_are_down(site: Site, trigger: Make, fault: Fault) -> None:
-    site.twin.misbehave(fault)
-    with pytest.raises(NotTaken, match=r"no pipeline took it: (refused: -3|no reply)"):
+def test_it_is_not_taken_where_all_refuse(site: Site, trigger: Make) -> None:
+    site.twin.misbehave(Fault(response=-3))
+    with pytest.raises(NotTaken, match="no pipeline took it: refused: -3"):
         site.begin(trigger())
     assert site.twin.account()["dumps"] == []
 
 
-def test_pipelines_that_write_and_say_nothing_have_taken_it(site: Site, trigger: Make) -> None:
+def test_where_none_answers_it_may_have_been_taken_and_is_followed(site: Site, trigger: Make) -> None:
+    site.twin.misbehave("down")
+    outcome = site.through(trigger())
+    assert outcome.state is State.FAILED
+    assert "16 of 16 pipelines failed: no reply, and it did not begin" in outcome.detail["message"]
+
+
+@pytest.mark.parametrize("publish_s", [10.0, 10.5, 30.0])
+@pytest.mark.parametrize("refusing", [(), (FIRST,)])
+def test_pipelines_that_write_and_say_nothing_have_taken_it(
+    trigger: Make, publish_s: float, refusing: tuple[str, ...]
+) -> None:
+    site = Site()
+    site.twin = Pipelines(site.keys, clock=site.clock, publish_s=publish_s)
+    site.tick()
     site.twin.misbehave("silent")
-    assert site.through(trigger()).state is State.DONE
+    if refusing:
+        site.twin.misbehave("refuses", *refusing)
+    outcome = site.through(trigger())
+    assert outcome.state is State.DONE
+    assert outcome.detail["failed"].keys() == set(refusing)
 
 
 def test_those_that_answer_late_hold_nobody_up(site: Site, trigger: Make) -> None:
@@ -354,19 +401,118 @@ def test_those_that_answer_late_hold_nobody_up(site: Site, trigger: Make) -> Non
     assert site.said[-1]["pipelines"]["accepted"] == 16
 
 
-def test_a_trigger_that_a_busy_pipeline_swallows_is_not_taken_for_done(site: Site, trigger: Make) -> None:
+@pytest.mark.parametrize("gap", [0, 0.1, 2])
+def test_who_is_quicker_between_our_look_and_our_command_is_waited_for(
+    site: Site, trigger: Make, gap: float
+) -> None:
     site.through(trigger(id=775))
     site.wait(60)
     entry = trigger(-70, -80, id=777)
     plan = site.plan(entry)
-    # Somebody at a terminal is quicker, between our look and our command.
-    site.keys.put(key("cmd", FIRST), site.keys.value(key("cmd", FIRST)).replace(b"775", b"776"))
+    site.others(FIRST, nfile=1)  # somebody at a terminal
+    site.clock.on(gap)
+    with pytest.raises(Later, match="told something since"):
+        site.hands.carry_out(entry, plan)
+    assert site.hands.find(entry) is None
+    while True:
+        try:
+            outcome = site.through(entry)
+            break
+        except Later:
+            site.wait(1)
+    assert "16 of 16 pipelines complete" in outcome.detail["message"]
+    assert {each["did"] for each in site.twin.account()["heard"]} == {"began"}
+
+
+def test_of_two_clients_with_a_dump_each_one_waits_for_the_other(site: Site, trigger: Make) -> None:
+    other = site.another_client()
+    first, second = trigger(id=1), trigger(100, -60, id=2)
+    plans = [site.plan(first), other.plan(second, site.now)]
+    trace = site.hands.carry_out(first, plans[0])
+    assert isinstance(plans[1], Plan)
+    with pytest.raises(Later):
+        other.carry_out(second, plans[1])
+    assert "16 of 16" in site.hands.follow(first, trace, site).detail["message"]
+    assert site.twin.triggered().keys() == {"1"}
+
+
+def test_a_command_whose_reply_is_still_to_come_keeps_the_next_waiting(site: Site, trigger: Make) -> None:
+    site.twin.misbehave("slow")
+    site.others(FIRST)
+    with pytest.raises(Later, match=f"{FIRST} was told to write the dump '1767000000'"):
+        site.plan(trigger())
+
+
+def test_a_point_that_was_gathered_before_the_trigger_says_nothing_of_it(site: Site, trigger: Make) -> None:
+    before = json.loads(site.keys.value(key("mon", FIRST)))
+    site.others(FIRST)
+    site.keys.put(key("mon", FIRST), json.dumps(before | {"time": site.now.timestamp() + 0.1}).encode())
+    with pytest.raises(Later, match=f"{FIRST} was told to write"):
+        site.plan(trigger())
+
+
+def test_a_dump_is_over_as_soon_as_its_pipeline_shows_so(site: Site, trigger: Make) -> None:
+    """Within half a second of its trigger; but not by a point that may show the end of the one before."""
+    site.others(FIRST, nfile=1, ntime_per_file=960)  # 65 MB: 26 ms
+    for after, is_over in ((0.05, False), (0.2, True)):
+        site.clock.on(after)
+        site.twin._published = float("-inf")
+        site.tick()
+        if is_over:
+            assert isinstance(site.hands.plan(trigger(), site.now), Plan)
+        else:
+            with pytest.raises(Later, match=f"{FIRST} was told to write"):
+                site.plan(trigger())
+
+
+def test_a_point_of_a_fast_clock_from_before_the_trigger_says_nothing_of_it(
+    site: Site, trigger: Make
+) -> None:
+    site.twin.misbehave(Fault(clock_off_s=3, replies=False))
+    site.wait(10)
+    site.others(FIRST)
+    with pytest.raises(Later, match=f"{FIRST} was told to write"):
+        site.plan(trigger())
+
+
+def test_what_was_told_and_swallowed_before_is_over_when_the_pipeline_shows_so(
+    site: Site, trigger: Make
+) -> None:
+    site.twin.misbehave("silent")
+    site.others(FIRST, nfile=1, ntime_per_file=960)
+    waited = 0
+    while waited < 30:
+        try:
+            site.plan(trigger(10, -60))
+            break
+        except Later:
+            site.wait(1)
+            waited += 1
+    assert 1 < waited < 12  # until its next point, which the bridge puts every 10 s
+    assert site.twin.account()["dumps"][0]["status"] == "complete"
+
+
+@pytest.mark.parametrize("off", [-40.0, -3.0, 3.0, 40.0])
+def test_a_pipeline_whose_clock_is_off_is_no_less_busy(site: Site, trigger: Make, off: float) -> None:
+    site.twin.misbehave(Fault(clock_off_s=off))
+    for _ in range(3):
+        site.wait(5)
+    site.begin(trigger(100, -60, id=776))
+    for _ in range(40):
+        with pytest.raises(Later, match="'776', and 15 more"):
+            site.plan(trigger())
+        with pytest.raises(Later, match="'776', and 15 more"):
+            site.another_client().plan(trigger(), site.now)
+        site.wait(1)
+
+
+def test_what_said_that_it_writes_when_it_died_long_ago_is_not_waited_for(site: Site, trigger: Make) -> None:
+    site.twin.misbehave("dies", FIRST)
+    site.through(trigger(id=776))
+    site.clock.on(86_400)
     site.tick()
-    site.wait(2)
-    outcome = site.hands.follow(entry, site.hands.carry_out(entry, plan), site)
-    swallowed = [each for each in site.twin.account()["heard"] if each["did"] == "swallowed"]
-    assert [(each["pipeline"], each["response"]) for each in swallowed] == [(FIRST, "0")]
-    assert outcome.detail["failed"] == {FIRST: "accepted, and did not begin"}
+    # A client that never looked before: 3 TB at 1.617 GB/s are 1855 s, and that is long past.
+    assert isinstance(site.another_client().plan(trigger(-86_400, -86_500), site.now), Plan)
 
 
 def test_a_retracted_event_aborts_what_still_writes_and_once(site: Site, trigger: Make) -> None:
@@ -387,6 +533,119 @@ def test_a_retracted_event_aborts_what_still_writes_and_once(site: Site, trigger
     assert trace is not None
     assert "retracted by chime-2" in again.follow(entry, trace, site).detail["message"]
     assert len([each for each in site.twin.account()["heard"] if each["command"] == "abort"]) == len(aborts)
+
+
+def dumps_of(site: Site, id: str) -> dict[str, str]:
+    """How each pipeline's dump of that id ended, by the twin's account."""
+    return {each["pipeline"]: each["status"] for each in site.twin.account()["dumps"] if each["id"] == id}
+
+
+def test_a_retraction_leaves_alone_what_another_has_triggered_since(site: Site, trigger: Make) -> None:
+    entry = trigger()
+    site.begin(entry)
+    for _ in range(40):
+        site.wait(5)
+    assert set(dumps_of(site, "777").values()) == {"complete"}
+    site.others(*PIPELINES)
+    for _ in range(4):
+        site.wait(5)
+    site.retract()
+    client = site.another_client()
+    trace = client.find(entry)
+    assert trace is not None
+    outcome = client.follow(entry, trace, site)
+    # Nobody saw how ours did, and what is shown is not ours.
+    assert outcome.state is State.FAILED
+    assert set(outcome.detail["failed"].values()) == {
+        "another dump was triggered before it was seen to be complete"
+    }
+    assert "bytes" not in outcome.detail["pipelines"][FIRST]
+    assert set(dumps_of(site, "1767000000").values()) == {"writing"}
+
+
+def test_what_another_has_triggered_since_is_not_taken_for_ours_though_our_reply_was_heard(
+    site: Site, trigger: Make
+) -> None:
+    entry = trigger()
+    site.twin.misbehave(Fault(shows=False), FIRST)
+    trace = site.begin(entry)
+    for _ in range(40):
+        site.wait(5)
+    heard = site.keys.value(key("resp", FIRST))
+    site.others(FIRST)
+    site.keys.put(key("resp", FIRST), heard)
+    site.twin.misbehave(Fault(), FIRST)
+    for _ in range(3):
+        site.wait(5)
+    outcome = site.hands.follow(entry, trace, site)
+    assert outcome.detail["failed"] == {FIRST: "another dump was triggered before it was seen to be complete"}
+
+
+def test_one_that_was_swallowed_since_does_not_take_ours_away(site: Site, trigger: Make) -> None:
+    entry = trigger(100, -60)
+    site.begin(entry)
+    site.wait(20)
+    site.others(*PIPELINES)  # and it answers all, so that our replies are gone
+    client = site.another_client()
+    trace = client.find(entry)
+    assert trace is not None
+    assert client.follow(entry, trace, site).detail["failed"] == {}
+
+
+def test_a_retraction_leaves_alone_what_may_be_anothers(site: Site, trigger: Make) -> None:
+    site.twin.misbehave(Fault(shows=False), FIRST)
+    site.others(FIRST)
+    for _ in range(8):
+        site.wait(5)
+    entry = trigger(-40, -120)
+    site.at[70] = site.retract
+    outcome = site.through(entry)  # which FIRST accepts and swallows, and shows nothing of
+    assert outcome.detail["failed"].pop(FIRST) == "accepted, and did not begin"
+    assert set(outcome.detail["failed"].values()) == {"aborted"}
+    assert dumps_of(site, "1767000000") == {FIRST: "writing"}
+    assert set(dumps_of(site, "777").values()) == {"aborted"}
+
+
+def test_an_abort_does_not_reach_what_was_told_something_at_that_moment(site: Site, trigger: Make) -> None:
+    entry = trigger(40, -120)
+    trace = site.begin(entry)
+
+    def retract() -> None:
+        site.retract()
+        site.keys.meanwhile = lambda: site.others(FIRST)
+
+    site.at[30] = retract
+    site.hands.follow(entry, trace, site)
+    aborted = dumps_of(site, "777")
+    assert aborted.pop(FIRST) == "complete"
+    assert set(aborted.values()) == {"aborted"}
+    assert len(aborted) == 15
+
+
+def test_what_has_not_shown_yet_that_it_began_is_aborted_at_once(site: Site, trigger: Make) -> None:
+    entry = trigger(40, -120)
+    trace = site.begin(entry)
+    site.retract()
+    outcome = site.hands.follow(entry, trace, site)
+    assert outcome.state is State.FAILED
+    assert site.twin.account()["heard"][-1]["command"] == "abort"
+    assert site.twin.account()["heard"][-1]["at"] - NOW.timestamp() < 5  # points are put every 10 s
+    assert set(dumps_of(site, "777").values()) == {"aborted"}
+
+
+def test_what_shows_only_later_that_it_is_ours_is_aborted_then(site: Site, trigger: Make) -> None:
+    site.twin.misbehave(Fault(clock_off_s=-40), FIRST)
+    for _ in range(3):
+        site.wait(5)
+    entry = trigger(40, -120)
+    trace = site.begin(entry)
+    site.retract()
+    site.hands.follow(entry, trace, site)
+    assert set(dumps_of(site, "777").values()) == {"aborted"}
+    aborts = [each["pipeline"] for each in site.twin.account()["heard"] if each["command"] == "abort"]
+    assert sorted(aborts) == sorted(PIPELINES)
+    again = site.another_client().follow(entry, trace, site)
+    assert again.detail["message"].startswith("aborted: retracted by chime-2")
 
 
 def test_what_has_completed_is_not_aborted(site: Site, trigger: Make) -> None:
@@ -487,8 +746,7 @@ def test_hosts_paths_and_the_rest_are_settings(command: Make) -> None:
     assert isinstance(plan, Plan)
     assert (plan.summary["nfile"], plan.summary["ntime_per_file"]) == (2, 6720)
     site.settings = DumpSettings(hosts=("gpu1",), dump_paths={5: "/fast/"}, reply_s=1)
-    with pytest.raises(NotTaken):
-        site.another_client().carry_out(command("trigger"), plan)
+    site.another_client().carry_out(command("trigger"), plan)
     told = json.loads(site.keys.value("/cmd/corr/x/gpu1/pipeline/5/TriggeredDump/0"))
     assert told["val"]["kwargs"]["dump_path"] == "/fast/"
     assert told["id"] == "777"

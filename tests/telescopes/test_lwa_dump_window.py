@@ -24,9 +24,12 @@ def ago(seconds: float) -> str:
 
 
 def asked(
-    settings: DumpSettings | None = None, deadline: datetime | None = None, **args: Any
+    settings: DumpSettings | None = None,
+    deadline: datetime | None = None,
+    said: float | None = None,
+    **args: Any,
 ) -> Size | Outcome:
-    arguments = DumpArguments.model_validate(spelled(args))
+    arguments = DumpArguments.model_validate(spelled(args), context={"now": said})
     return size(arguments, NOW, settings or DumpSettings(), deadline)
 
 
@@ -48,7 +51,7 @@ def asked(
         ({"toa": ago(130)}, 2_392_579),  # to 60 s later
         ({"toa": 61041.5 - 130 / 86400}, 2_392_579),
         ({"TOA": ago(130), "duration": 60}, 2_392_579),
-        ({"nsamp": 960, "toa": ago(1e6)}, 960),
+        ({"end": ago(70), "duration": 5}, 2_392_579),  # what lies before is written with it
     ],
 )
 def test_samples_enough_and_less_than_a_block_of_each_file_too_many(
@@ -93,7 +96,27 @@ def test_the_window_is_covered_from_the_oldest_on(age: float, lasts: float, bloc
         ({"start": ago(10), "end": ago(10)}, "args.end: "),
         ({"start": ago(10), "end": ago(20)}, "args.end: "),
         ({"start": ago(10)}, "args.end: missing"),
-        ({"start": ago(10), "end": ago(5), "nsamp": 5}, "args.nsamp: "),
+        ({"start": ago(10), "end": ago(5), "nsamp": 5}, "args.nsamp: is counted from the oldest sample on"),
+        (
+            {"toa": ago(20), "nsamp": 24000},
+            "args.nsamp: is counted from the oldest sample on; not beside args.toa",
+        ),
+        ({"duration": 100, "nsamp": 24000}, "not beside args.duration"),
+        (
+            {"start": ago(10), "end": ago(5), "duration": 8},
+            "args.duration: args.start and args.end say already",
+        ),
+        ({"end": ago(158), "duration": 5}, "too late by 0 s: args.end"),
+        ({"end": "2036-01-01"}, "args.end: 2036-01-01T00:00:00Z is more than a day ahead"),
+        ({"start": ago(5), "end": "2036-01-01"}, "args.end: 2036-01-01T00:00:00Z is more than a day ahead"),
+        (
+            {"start": ago(5), "duration": 90000},
+            "args.start + args.duration: 2026-01-02T12:59:55Z is more than",
+        ),
+        (
+            {"toa": ago(5), "duration": 90000},
+            "args.toa + args.duration: 2026-01-02T12:59:55Z is more than a day",
+        ),
         ({"start": ago(-2 * 86400), "duration": 5}, "args.start: 2026-01-03T12:00:00Z is more than a day"),
         ({"toa": "9999-12-31T23:59:59Z"}, "end of time"),
     ],
@@ -180,6 +203,36 @@ def test_a_window_that_has_not_begun_is_waited_for_unless_it_would_be_too_late()
     found = asked(deadline=NOW + timedelta(seconds=60), **window)
     assert isinstance(found, Size)
     assert found.nfile * found.ntime_per_file >= 260 * HZ
+
+
+def test_a_window_that_ends_somewhere_and_lasts_so_long_begins_before_it() -> None:
+    with pytest.raises(Later, match="its window begins at 2026-01-01T12:00:10Z"):
+        asked(end=ago(-30), duration=20)
+    cut = asked(end=ago(100), duration=60)
+    assert isinstance(cut, Size)
+    assert cut.notes == ("its first 2 s have left the ring",)
+
+
+@pytest.mark.parametrize(
+    ("args", "samples"),
+    [
+        # It was said 100 s ago; the oldest sample may be 170 s old.
+        ({"start": "now", "duration": 60}, 130 * HZ),
+        ({"toa": "Now "}, 130 * HZ),
+        ({"start": ago(120), "end": "now"}, 70 * HZ),
+        ({"end": "now", "duration": 20}, 70 * HZ),
+    ],
+)
+def test_now_is_the_moment_at_which_it_was_said(args: dict[str, Any], samples: float) -> None:
+    found = asked(said=61041.5 - 100 / 86400, **args)
+    assert isinstance(found, Size)
+    assert -2 <= found.nfile * found.ntime_per_file - samples < found.nfile * 960 + 2
+
+
+def test_now_is_refused_by_its_field_where_the_command_was_said_at_no_time() -> None:
+    with pytest.raises(ValueError, match="start") as refusal:
+        asked(said=1e300, start="now", duration=60)
+    assert reason(refusal.value).startswith("args.start: ")
 
 
 def test_what_has_left_the_ring_is_said() -> None:

@@ -3,19 +3,21 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from ovro_alert.alert import Declination, Positive, RightAscension, Utc
 from ovro_alert.command import from_mjd
 from ovro_alert.telescopes.arguments import Arguments
 
 
-def _to_moment(value: object) -> object:
-    """An MJD, ISO 8601 (UTC unless it says otherwise), or None for `now`."""
+def _to_moment(value: object, info: ValidationInfo) -> object:
+    """An MJD, ISO 8601 (UTC unless it says otherwise), or `now`: the context's, an MJD; without one None."""
+    if isinstance(value, str) and value.strip().casefold() == "now":
+        value = (info.context or {}).get("now")
+        if value is None:
+            return None
     if isinstance(value, str):
         text = value.strip()
-        if text.casefold() == "now":
-            return None
         try:
             value = float(text)
         except ValueError:

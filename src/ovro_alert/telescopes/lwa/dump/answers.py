@@ -21,6 +21,7 @@ REPLIES = {"-1": "an unknown key", "-2": "a wrong type", "-3": "an invalid value
 # A trigger is later than its reply, by the pipeline's own clock, or as good as: it looks for commands every
 # 50 ms, while another thread replies.
 REPLY_S = 0.5
+OPENS_S = 0.1  # so long after a trigger it may show the end of the dump before, until its first file is open
 WRITING = "writing"
 COMPLETE = "complete"
 LAST = 253_402_300_000.0  # unix s, in the year 9999: what is later is no time

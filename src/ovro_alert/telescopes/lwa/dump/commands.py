@@ -7,12 +7,16 @@ The correlator's pipelines listen on etcd; keys and commands are those of realti
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from ovro_alert.sky import ring
 
 HOSTS = tuple(f"lxdlwagpu{n:02d}" for n in range(1, 9))
 DUMP_PATHS = {2: "/data0/", 3: "/data1/"}  # by pipeline: the other two of a host hold no buffer
+
+
+Kind = Literal["cmd", "resp", "mon"]
+TRIGGER: Final = "trigger"
 
 
 class Pipeline(NamedTuple):
@@ -27,7 +31,7 @@ class Pipeline(NamedTuple):
         """As people read it: `lxdlwagpu01/2`."""
         return f"{self.host}/{self.number}"
 
-    def key(self, kind: Literal["cmd", "resp", "mon"]) -> str:
+    def key(self, kind: Kind) -> str:
         """Where in etcd it is told something, replies, and shows how it is."""
         return f"/{kind}/corr/x/{self.host}/pipeline/{self.number}/TriggeredDump/0"
 
@@ -86,7 +90,7 @@ class DumpPlan:
                 order(
                     self.id,
                     self.at,
-                    "trigger",
+                    TRIGGER,
                     nfile=self.nfile,
                     ntime_per_file=self.ntime_per_file,
                     dump_path=one.dump_path,

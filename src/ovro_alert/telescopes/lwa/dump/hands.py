@@ -11,22 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Word, refused
-from ovro_alert.command import Entry, from_mjd
+from ovro_alert.command import Entry
 from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.findings import Finding
 from ovro_alert.telescopes.lwa.arguments import DumpArguments
-from ovro_alert.telescopes.lwa.dump.answers import (
-    ACCEPTED,
-    Shown,
-    read_reply,
-    read_shown,
-)
+from ovro_alert.telescopes.lwa.dump.answers import ACCEPTED, read_given, read_reply, read_shown
 from ovro_alert.telescopes.lwa.dump.buffers import REPLIES, Buffers
 from ovro_alert.telescopes.lwa.dump.check import findings
-from ovro_alert.telescopes.lwa.dump.commands import Pipeline, order
-from ovro_alert.telescopes.lwa.dump.mark import AbortMark, Asked, Mark
+from ovro_alert.telescopes.lwa.dump.commands import TRIGGER, Kind, Pipeline, order
+from ovro_alert.telescopes.lwa.dump.mark import AbortMark, Mark
+from ovro_alert.telescopes.lwa.dump.marks import Marks, asked
 from ovro_alert.telescopes.lwa.dump.progress import Progress, ended, failures, so_far
 from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 from ovro_alert.telescopes.lwa.dump.window import size
@@ -55,9 +51,9 @@ class Dumping:
     ) -> None:
         self._keys = keys
         self._settings = settings
-        self._marks = marks
         self._clock = clock
         self._buffers = Buffers(keys, settings)
+        self._marks = Marks(keys, self._buffers, settings.pipelines, marks)
 
     def check(self, now: datetime) -> list[Finding]:
         """What there is to see of the buffer before anything is done. Raises Unreachable."""
@@ -65,24 +61,27 @@ class Dumping:
 
     def find(self, entry: Entry) -> Trace | None:
         """The command's mark; or the last command or reply of a pipeline that has its id."""
-        mark = self._mark(entry)
+        mark = self._marks.of(entry)
         return Trace(mark.name, mark.at) if mark else None
 
     def plan(self, entry: Entry, now: datetime) -> Plan | Outcome:
         """What each pipeline is to write. Raises Later where one writes, or the window has not begun."""
+        # What it means to keep is what there was when it was said, however long the command has waited since.
+        context = {"now": entry.command_mjd}
         try:
-            args = DumpArguments.model_validate(spelled(entry.args))
+            args = DumpArguments.model_validate(spelled(entry.args), context=context)
         except ValueError as error:
             return refused(reason(error))
         wanted = size(args, now, self._settings, entry.deadline)
         if isinstance(wanted, Outcome):
             return wanted
         pipelines = self._settings.pipelines
-        shown = self._buffers.shown()
-        if busy := self._buffers.busy(shown, now):
+        seen = self._buffers.look(dict.fromkeys(pipelines, ("mon", "cmd")))
+        if busy := self._buffers.busy(seen, now):
             others = f", and {len(busy) - 1} more" if len(busy) > 1 else ""
             raise Later(f"{busy[0]}{others}: no second one is triggered before it has ended")
-        silent = [one for one in shown.values() if not (one and one.is_fresh(now, self._settings))]
+        shown = [read_shown(puts.get("mon")) for puts in seen.values()]
+        silent = [one for one in shown if not (one and one.is_fresh(now, self._settings))]
         notes = wanted.notes
         if silent:
             notes += (f"the monitors of {len(silent)} of {len(pipelines)} pipelines are silent",)
@@ -96,13 +95,13 @@ class Dumping:
             nfile=wanted.nfile,
             ntime_per_file=wanted.ntime_per_file,
             notes=notes,
-            pipelines=tuple(_asked(one, shown[one]) for one in pipelines),
+            pipelines=tuple(asked(one, puts) for one, puts in seen.items()),
         )
         return Plan(_summary(mark), mark)
 
     def forbid(self, entry: Entry, why: str) -> bool:
         """Takes the command's mark, where it has none."""
-        return fence.forbid(self._keys, self._key(entry), why)
+        return fence.forbid(self._keys, self._marks.key(entry), why)
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Triggers all pipelines at once, and hears which of them will.
@@ -111,41 +110,44 @@ class Dumping:
         is seen as the dump is followed.
 
         Raises
-            NotTaken: none will.
+            Later: somebody has told one something since the plan was made.
+            NotTaken: all say that they will not.
         """
         mark = plan.what.model_copy(update={"at": self._clock()})
         puts = {key: _json(value) for key, value in mark.plan.puts()}
-        key = self._key(entry)
+        # What was busy at the plan, or is not, is so still: nobody has told a pipeline anything since.
+        unchanged = {one.pipeline.key("cmd"): one.told for one in mark.pipelines}
+        key = self._marks.key(entry)
         puts[key] = mark.model_dump_json().encode()
         start = self._keys.get(key).revision + 1
         parts = self._parts(mark)
         begun = False
         while True:
             with self._keys.watch_all(REPLIES, start, self._settings.answer_s) as heard:
-                if not begun and not self._keys.put_once(key, puts):
-                    return self.find(entry) or Trace(mark.name, mark.at)
+                if not begun and not self._keys.put_once(key, puts, unchanged):
+                    if trace := self.find(entry):
+                        return trace
+                    raise Later("a pipeline was told something since it was looked at")
                 begun = True
                 self._hear(mark, parts, heard)
             taken = sum(one.response == ACCEPTED for one in parts.values())
             late = self._clock() - mark.at >= timedelta(seconds=self._settings.reply_s)
             if taken or late or all(one.response for one in parts.values()):
                 break
-        if not taken:
-            self._see(mark, parts)
-            if not any(one.triggered for one in parts.values()):
-                raise NotTaken(f"no pipeline took it: {failures(parts.values())}")
+        if all(one.response not in (None, ACCEPTED) for one in parts.values()):
+            raise NotTaken(f"no pipeline took it: {failures(parts.values())}")
         return Trace(f"{mark.name}, taken by {taken} of {len(parts)} pipelines", mark.at)
 
     def follow(self, entry: Entry, trace: Trace, word: Word) -> Outcome:
         """Waits until each pipeline has ended, or shown nothing new for too long.
 
-        Those that still write when the event is taken back are told to abort. It leaves their files there.
+        Those that still write it when the event is taken back are told to abort. It leaves their files there.
         """
-        mark = self._mark(entry)
+        mark = self._marks.of(entry)
         if mark is None:
             raise NotTaken(f"{trace.name} has left no trace")
         parts = self._parts(mark)
-        abort = AbortMark.read(self._keys.get(self._abort_key(entry)).put)
+        abort = self._marks.abort(entry)
         said: dict[str, Any] = {}
         said_at = self._clock()
         while True:
@@ -153,8 +155,9 @@ class Dumping:
             running = [one for one, part in parts.items() if not part.is_over]
             if not running:
                 break
-            if word.retracted_by and not abort:
-                abort = self._abort(entry, mark, running, word.retracted_by)
+            if word.retracted_by:
+                ours = [one for one in running if parts[one].is_ours]
+                abort = self._abort(entry, mark, ours, word.retracted_by) or abort
             detail = so_far(parts.values())
             now = self._clock()
             if not said or (detail != said and now - said_at >= timedelta(seconds=self._settings.say_s)):
@@ -164,34 +167,6 @@ class Dumping:
         outcome = ended(parts.values(), f"retracted by {abort.by}" if abort else "", mark.notes)
         log.info("%s: %s", mark.name, outcome.detail["message"])
         return outcome
-
-    def _key(self, entry: Entry) -> str:
-        return f"{self._marks}{entry.slot}/{entry.id}"
-
-    def _abort_key(self, entry: Entry) -> str:
-        return f"{self._key(entry)}/abort"
-
-    def _mark(self, entry: Entry) -> Mark | None:
-        put = self._keys.get(self._key(entry)).put
-        fence.check(put)
-        return Mark.read(put) or self._remade(entry, is_marked=put is not None)
-
-    def _remade(self, entry: Entry, is_marked: bool) -> Mark | None:
-        """The mark as far as the pipelines' own keys tell, where it was lost."""
-        id, pipelines = str(entry.id), self._settings.pipelines
-        # They were told in one transaction: what one of them was told tells of all.
-        replies = {one: reply for one, reply in self._buffers.replies().items() if reply.id == id}
-        if not (is_marked or replies or any(self._buffers.told(id, pipelines[:1]))):
-            return None
-        told = dict(self._buffers.told(id, pipelines))
-        since = [*(each.at for each in told.values()), *(each.at for each in replies.values())]
-        at = min((each for each in since if each is not None), default=None)
-        return Mark(
-            name=f"dump {id}",
-            at=from_mjd(entry.command_mjd) if at is None else datetime.fromtimestamp(at, UTC),
-            id=id,
-            pipelines=tuple(_asked(one, None) for one in {**told, **replies} or pipelines),
-        )
 
     def _parts(self, mark: Mark) -> Parts:
         now = self._clock()
@@ -212,33 +187,38 @@ class Dumping:
                 return
 
     def _see(self, mark: Mark, parts: Parts) -> None:
-        """What the pipelines show and, where they have not been heard yet, reply."""
-        running = [one for one, part in parts.items() if not part.is_over]
-        for one, put in self._buffers.look("resp", [one for one in running if not parts[one].response]):
-            if (reply := read_reply(put)) and reply.id == mark.id:
-                parts[one].reply(reply, self._clock())
-        for one, put in self._buffers.look("mon", running):
-            now = self._clock()
-            parts[one].see(put, now)
+        """What the pipelines show and, where they have not been heard yet, reply and were told since."""
+        wanted: dict[Pipeline, tuple[Kind, ...]] = {
+            one: ("mon",) if part.response else ("mon", "resp", "cmd")
+            for one, part in parts.items()
+            if not part.is_over
+        }
+        for one, puts in self._buffers.look(wanted).items():
+            now, part, put = self._clock(), parts[one], puts.get("mon")
+            if (reply := read_reply(puts.get("resp"))) and reply.id == mark.id:
+                part.reply(reply, now)
+            given = read_given(puts.get("cmd"))
+            part.see(put, now, is_last=not given or given.id == mark.id or given.command != TRIGGER)
             if said := read_shown(put):
                 self._buffers.unchanged_since(one, said, now)  # the next dump need not wait to know it
 
-    def _abort(self, entry: Entry, mark: Mark, running: Iterable[Pipeline], by: str) -> AbortMark:
+    def _abort(self, entry: Entry, mark: Mark, ours: Iterable[Pipeline], by: str) -> AbortMark | None:
+        """Tells those to abort that were told nothing since ours: each once, and nobody else's dump.
+
+        None where there are none of these.
+        """
+        told = self._buffers.told(mark.id, ours)
+        if not told:
+            return None
         now = self._clock()
         written = AbortMark(name=mark.name, at=now, by=by)
-        key = self._abort_key(entry)
+        key = self._marks.abort_key(entry, next(iter(told)))
         what = _json(order(str(int(now.timestamp() * 1e6)), now, "abort"))
-        puts = {key: written.model_dump_json().encode()} | {one.key("cmd"): what for one in running}
-        if self._keys.put_once(key, puts):
-            log.warning("%s: aborted: retracted by %s", mark.name, by)
-            return written
-        return AbortMark.read(self._keys.get(key).put) or written
-
-
-def _asked(one: Pipeline, shown: Shown | None) -> Asked:
-    return Asked(
-        host=one.host, number=one.number, dump_path=one.dump_path, before=shown.triggered if shown else None
-    )
+        puts = {key: written.model_dump_json().encode()} | {one.key("cmd"): what for one in told}
+        if not self._keys.put_once(key, puts, {one.key("cmd"): last for one, (_, last) in told.items()}):
+            return None  # told something this moment, or by another client of ours: it is looked at again
+        log.warning("%s: aborted on %d pipelines: retracted by %s", mark.name, len(told), by)
+        return written
 
 
 def _json(value: dict[str, Any]) -> bytes:

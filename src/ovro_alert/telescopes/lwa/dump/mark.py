@@ -22,12 +22,13 @@ class _Written(BaseModel):
 
 
 class Asked(_Written):
-    """A pipeline, and what it showed as the time of its last trigger before this one, unix s."""
+    """A pipeline, and how it was found before this trigger."""
 
     host: str
     number: int
     dump_path: str
-    before: Finite | None = None
+    before: Finite | None = None  # what it showed as the time of its last trigger, unix s
+    told: int = 0  # the revision of the last command that it was given; 0 for none
 
     @property
     def pipeline(self) -> Pipeline:

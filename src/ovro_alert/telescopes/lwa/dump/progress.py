@@ -1,7 +1,7 @@
 """How far a dump is, by what its pipelines show: which of them have ended, and how.
 
 No monitor point names the command that it is about. A pipeline has begun ours when the time of its last
-trigger is another than before, and not before its reply: its own clock, compared with itself.
+trigger is another than before, and about that of its reply: its own clock, compared with itself.
 """
 
 from collections.abc import Collection, Iterable
@@ -26,9 +26,10 @@ from ovro_alert.telescopes.lwa.dump.answers import (
 from ovro_alert.telescopes.lwa.dump.commands import Pipeline
 from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
-# A clock that differs by less than this from ours may still be told by; only where a pipeline showed nothing
-# before it was triggered.
+# A pipeline that is not busy triggers within so long of its reply. Where it was not heard, a clock that
+# differs by less than this from ours may still be told by.
 TOLERANCE_S = 5.0
+UNSEEN = "another dump was triggered before it was seen to be complete"
 
 
 class Progress:
@@ -47,45 +48,57 @@ class Progress:
         self.is_over = False
         self.clock_off_s = 0.0  # how much its clock is ahead of ours, where that is told
         self._at = at
+        self._settings = settings
         self._quiet = timedelta(seconds=settings.quiet_s)
-        self._clock_s = settings.clock_s
         self._before = before
         self._after = at.timestamp() - TOLERANCE_S if before is None else before
         self._changed = self._heard = now
         self._revision: int | None = None
         self._believed = False
+        self._replied: float | None = None
+        self._is_idle = False  # by what it showed last, it writes nothing
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether what it writes, now or before it shows it, can only be ours."""
+        return not self.is_over and (self.triggered is not None or self._is_idle)
 
     def reply(self, reply: Reply, now: datetime) -> None:
         """What it answered to the trigger, which is known `now`."""
         self.response = reply.response
         self._compare(reply.at, now)
-        if reply.at is not None and self._at.timestamp() - reply.at > self._clock_s:
+        if reply.at is not None and self._at.timestamp() - reply.at > self._settings.clock_s:
             self.clock_off_s = reply.at - self._at.timestamp()  # it answered before it was asked
         if reply.at is not None:
-            self._after = max(self._before or 0.0, reply.at - REPLY_S)
+            self._replied, self._after = reply.at, max(self._before or 0.0, reply.at - REPLY_S)
         if reply.response != ACCEPTED:
             said = REPLIES.get(reply.response, "")
             self._end(f"refused: {reply.response[:100]}{said and f', {said}'}")
 
-    def see(self, put: Put | None, now: datetime) -> None:
-        """Its monitor point as it is `now`; one that shows nothing new for too long has ended."""
+    def see(self, put: Put | None, now: datetime, *, is_last: bool = True) -> None:
+        """Its monitor point as it is `now`; one that shows nothing new for too long has ended.
+
+        `is_last` is False where it is not told by its reply which dump is ours, and was told to write another
+        since.
+        """
         if self.is_over:
             return
         if put and put.revision != self._revision:
             self._revision, self._heard = put.revision, now
             if shown := read_shown(put):
-                self._look(shown, now)
+                self._is_idle = not shown.is_writing and shown.is_fresh(self._at, self._settings)
+                self._look(shown, now, is_last)
         if not self.is_over and now - self._changed >= self._quiet:
             self._end(self._stuck(now))
 
-    def _look(self, shown: Shown, now: datetime) -> None:
+    def _look(self, shown: Shown, now: datetime, is_last: bool) -> None:
         self._compare(shown.at, now)
         if shown.triggered is None or shown.triggered <= self._after:
             return
-        if self.triggered is None:
+        if self.triggered is None and self._may_be_ours(shown.triggered, is_last):
             self.triggered, self._changed = shown.triggered, now
         elif shown.triggered != self.triggered:
-            self._end("another dump was triggered before it was seen to be complete")
+            self._end(UNSEEN)
             return
         if shown.status in ENDS and not (self._believed or _is_settled(shown)):
             # Until it opens its first file it shows the end of the dump before: a second word is awaited.
@@ -100,8 +113,13 @@ class Progress:
         elif shown.status in ENDS:
             self._end(shown.status)
 
+    def _may_be_ours(self, triggered: float, is_last: bool) -> bool:
+        if self._replied is not None:
+            return triggered - self._replied < TOLERANCE_S
+        return is_last or abs(triggered - self._at.timestamp()) < TOLERANCE_S
+
     def _compare(self, stamp: float | None, now: datetime) -> None:
-        if stamp is not None and stamp - now.timestamp() > self._clock_s:
+        if stamp is not None and stamp - now.timestamp() > self._settings.clock_s:
             self.clock_off_s = stamp - now.timestamp()  # it was written later than now
 
     def _stuck(self, now: datetime) -> str:

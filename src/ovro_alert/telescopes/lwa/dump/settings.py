@@ -9,6 +9,8 @@ from ovro_alert.settings import Settings
 from ovro_alert.sky import ring
 from ovro_alert.telescopes.lwa.dump.commands import DUMP_PATHS, HOSTS, Pipeline, pipelines
 
+MOST_PIPELINES = 42  # three keys each, and etcd is asked for 128 at once
+
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")]
 Folder = Annotated[str, Field(pattern=r"^/\S*$")]
 
@@ -39,6 +41,11 @@ class DumpSettings(Settings, table="lwa_dump"):
     clock_s: Positive = 1.0  # a clock that is off by more is told of
 
     @property
+    def longest_s(self) -> float:
+        """Long past what a dump takes, ours or another's: the budget's, as it is sampled, and an hour."""
+        return self.budget_bytes / (ring.SAMPLE_BYTES * ring.SAMPLE_HZ) + 3600
+
+    @property
     def pipelines(self) -> tuple[Pipeline, ...]:
         """Those that hold a buffer."""
         return pipelines(self.hosts, self.dump_paths)
@@ -47,4 +54,6 @@ class DumpSettings(Settings, table="lwa_dump"):
     def _check(self) -> Self:
         if self.oldest_s < self.ring_s:
             raise ValueError(f"oldest_s: {self.oldest_s:g} s, less than ring_s, {self.ring_s:g} s")
+        if len(self.pipelines) > MOST_PIPELINES:
+            raise ValueError(f"hosts: {len(self.pipelines)} pipelines, more than {MOST_PIPELINES}")
         return self

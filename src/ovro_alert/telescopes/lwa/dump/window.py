@@ -58,22 +58,30 @@ def _window(args: DumpArguments, now: datetime, settings: DumpSettings) -> _Wind
     """The window that is meant; samples where it is said how many, from the oldest on."""
     before, after = timedelta(seconds=settings.before_s), timedelta(seconds=settings.after_s)
     lasts = None if args.duration is None else timedelta(seconds=args.duration)
-    if args.start or args.end:
-        if args.nsamp is not None:
-            return refused("args.nsamp: says how much, where args.start and args.end say which: one of them")
-        if args.start and args.end:
-            if args.end <= args.start:
-                return refused(f"args.end: {_say(args.end)} is not after args.start, {_say(args.start)}")
-            return _Window(args.start, args.end, "args.start", "args.end")
-        if args.end:
-            return _Window(None, args.end, "the oldest sample", "args.end")
-        if args.start and lasts:
+    if args.nsamp is not None:
+        if beside := [
+            name for name in ("start", "end", "toa", "duration") if getattr(args, name) is not None
+        ]:
+            return refused(f"args.nsamp: is counted from the oldest sample on; not beside args.{beside[0]}")
+        return args.nsamp
+    if args.start and args.end:
+        if lasts:
+            return refused("args.duration: args.start and args.end say already how long")
+        if args.end <= args.start:
+            return refused(f"args.end: {_say(args.end)} is not after args.start, {_say(args.start)}")
+        return _Window(args.start, args.end, "args.start", "args.end")
+    if args.end:
+        if lasts:
+            return _Window(args.end - lasts, args.end, "args.end - args.duration", "args.end")
+        return _Window(None, args.end, "the oldest sample", "args.end")
+    if args.start:
+        if lasts:
             return _Window(args.start, args.start + lasts, "args.start", "args.start + args.duration")
         return refused("args.end: missing, and so is args.duration to reckon it from")
-    if args.nsamp is not None:
-        return args.nsamp
     if args.toa:
-        return _Window(args.toa - before, args.toa + (lasts or after), "args.toa", "args.toa")
+        if lasts:
+            return _Window(args.toa - before, args.toa + lasts, "args.toa", "args.toa + args.duration")
+        return _Window(args.toa - before, args.toa + after, "args.toa", "args.toa")
     if args.duration is not None:
         return ring.to_samples(args.duration)
     return _Window(None, now, "the oldest sample", "now")
@@ -90,8 +98,9 @@ def _of_window(
             f" ring holds {settings.ring_s:g} s"
         )
     start = window.start or held
-    if start - now > AHEAD:
-        return refused(f"{window.start_field}: {_say(start)} is more than a day ahead")
+    for field, moment in ((window.start_field, start), (window.end_field, window.end)):
+        if moment - now > AHEAD:
+            return refused(f"{field}: {_say(moment)} is more than a day ahead")
     if start > now and not (deadline and deadline <= start):
         raise Later(f"its window begins at {_say(start)}")
     begins = now - timedelta(seconds=settings.oldest_s)

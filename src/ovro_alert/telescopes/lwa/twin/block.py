@@ -25,6 +25,7 @@ class Fault:
     """How a pipeline misbehaves; as it is, it does not."""
 
     hears: bool = True  # False: it is down, and its monitor with it
+    shows: bool = True  # False: the bridge that puts its monitor point is down
     replies: bool = True
     reply_after_s: float = 0.0
     response: int = OK  # what it refuses everything with
@@ -96,6 +97,10 @@ class Block:
     @property
     def hears(self) -> bool:
         return self.is_up and self.fault.hears
+
+    @property
+    def shows(self) -> bool:
+        return self.hears and self.fault.shows
 
     def take(self, value: bytes, now: float, speeds: Speeds) -> dict[str, Any]:
         """Obey a command; what was heard of it, the response, and what it did."""

@@ -147,7 +147,7 @@ class Pipelines:
             for block in self._blocks.values():
                 block.write(now, self._speeds)
             is_due = now - self._published >= self._publish_s
-            points = {one.key("mon"): one.point(now) for one in self._blocks.values() if one.hears}
+            points = {one.key("mon"): one.point(now) for one in self._blocks.values() if one.shows}
         self._send()
         if is_due:
             for key, value in points.items():
