@@ -15,11 +15,14 @@ class Keys(Protocol):
     Every method raises Unreachable where no answer comes; what was asked may have happened.
     """
 
-    def get(self, key: str) -> Found:
-        """What is under `key`, never older than what anybody was told before."""
+    def get(self, key: str, revision: int = 0) -> Found:
+        """What is under `key`, never older than what anybody was told before.
 
-    def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
-        """What is under every key that begins with `prefix`, and the revision of the store at that moment."""
+        With a revision, what was under it then; raises Compacted where that is forgotten.
+        """
+
+    def get_all(self, prefix: str, revision: int = 0) -> tuple[dict[str, Put], int]:
+        """As `get`, of every key that begins with `prefix`; and the revision of the store at that moment."""
 
     def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
         """What is under each of `keys`, of one moment, without those that hold nothing; 128 at most."""
@@ -27,11 +30,12 @@ class Keys(Protocol):
     def put(self, key: str, value: bytes) -> int:
         """Puts `value` under `key`; its revision."""
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes]) -> bool:
+    def put_once(self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] = ...) -> bool:
         """Puts all of `puts`, values by key, at one revision; or nothing where `mark`, one of them, exists.
 
-        Whether it was done. After an answer that was lost it may be asked again: False then may mean that
-        the first try was heard, which shows by the value under `mark`.
+        Nor where one of the keys of `unchanged` was put since the revision that stands there for it, 0 where
+        it held nothing. Whether it was done. After an answer that was lost it may be asked again: False then
+        may mean that the first try was heard, which shows by the value under `mark`.
         """
 
     def watch(
