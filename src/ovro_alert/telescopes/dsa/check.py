@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ovro_alert.acting import Unreachable
+from ovro_alert.telescopes.dsa.correlator import Correlator
 from ovro_alert.telescopes.dsa.dump import ANNOUNCEMENT
 from ovro_alert.telescopes.dsa.monitor import SETTLED, Monitor
 from ovro_alert.telescopes.dsa.pointing import to_declination
@@ -21,7 +22,7 @@ def check(keys: Keys, settings: DsaSettings, now: datetime) -> list[Finding]:
         findings += [
             *_antennas(monitor, settings, now),
             _recording(monitor),
-            _correlator(monitor),
+            *_correlator(Correlator(keys, settings), now),
             _trigger(keys),
         ]
     except Unreachable as away:
@@ -54,12 +55,20 @@ def _recording(monitor: Monitor) -> Finding:
         return Finding(Level.WRONG, f"recording: {error}")
 
 
-def _correlator(monitor: Monitor) -> Finding:
-    origin, dumps = monitor.origin(), monitor.dumps()
-    nodes = f"{len(dumps)} nodes count their dumps"
+def _correlator(correlator: Correlator, now: datetime) -> Iterator[Finding]:
+    (origin, last), nodes = correlator.look(), correlator.nodes()
+    count = f"{len(nodes.dumps)} nodes count their dumps"
     if origin is None:
-        return Finding(Level.WRONG, f"correlator: does not say from when it counts spectra; {nodes}")
-    return Finding(Level.FINE, f"correlator: counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {nodes}")
+        said = f"correlator: does not say from when it counts spectra; {count}"
+        yield Finding(Level.WRONG, said)
+    else:
+        yield Finding(Level.FINE, f"correlator: counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {count}")
+    if nodes.silent:
+        yield Finding(Level.NOTE, f"correlator: nothing new of node {', '.join(map(str, nodes.silent))}")
+    if correlator.waits(last, origin, nodes, now):
+        yield Finding(Level.NOTE, f"correlator: waits for dump {last.name}, and takes no other")
+    if off := correlator.clock(nodes, now):
+        yield Finding(Level.WRONG, f"clock: {off}")
 
 
 def _trigger(keys: Keys) -> Finding:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ovro_alert.acting import Trace, Unreachable
+from ovro_alert.acting import Later, Trace
 from ovro_alert.alert import Utc
 from ovro_alert.command import Entry, from_mjd
 from ovro_alert.telescopes.etcd import Keys
@@ -57,14 +57,17 @@ class Marks:
         except ValidationError:  # whatever it is: something was done, and is not done again
             return Mark(at=from_mjd(entry.command_mjd), name=self._key(entry), kind="move")
 
-    def act(self, entry: Entry, mark: Mark, puts: Mapping[str, bytes]) -> Mark:
-        """Puts what moves the telescope, unless the command has a mark already; the mark that it has then."""
+    def act(self, entry: Entry, mark: Mark, puts: Mapping[str, bytes], unchanged: Mapping[str, int]) -> Mark:
+        """Puts what moves the telescope, unless the command has a mark already; the mark that it has then.
+
+        Raises Later where a key of `unchanged` was put after its revision: what was planned by it is over.
+        """
         key = self._key(entry)
-        if self._keys.put_once(key, {key: mark.model_dump_json().encode(), **puts}):
+        if self._keys.put_once(key, {key: mark.model_dump_json().encode(), **puts}, unchanged):
             return mark
         found = self.find(entry)
         if found is None:
-            raise Unreachable(f"{key} was there, and is not any more")
+            raise Later(f"another has put {' or '.join(unchanged)} meanwhile")
         return found
 
     def _key(self, entry: Entry) -> str:
