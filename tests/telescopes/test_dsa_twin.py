@@ -89,10 +89,11 @@ def test_what_a_check_sees(tmp_path: Path) -> None:
         "pointing: elevation 90.00°, declination +37.23°",
         "recording: no",
         "correlator: counts spectra from 2026-03-01T06:00:00Z; 16 nodes count their dumps",
+        "triggers: etcd remembers 1 of /mon/corr/1/trigger, as far back as a search looks",
         "newest trigger: 260301aaab of 2026-03-01T06:01:00Z, DM 500.0, S/N 9.5",
         "etcd answers",
     ]
-    assert len(findings) == 9
+    assert len(findings) == 10
 
 
 def test_what_is_not_well_is_said_by_a_check() -> None:
@@ -109,7 +110,7 @@ def test_what_is_not_well_is_said_by_a_check() -> None:
         "recording: /cmd/corr/docopy does not say whether the array is recording",
         "correlator: does not say from when it counts spectra; 16 nodes count their dumps",
         "clock: the correlator's clock is 3.0 s behind this host's",
-        "newest trigger: cannot be read: snr: Field required",
+        "newest trigger: cannot be read: /mon/corr/1/trigger: snr: Field required",
     ]
     array.twin.misbehaviour.silent = set(range(1, 64))
     array.pass_by(90)

@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-_OTHER_NAMES = {"starttime": "start", "beam": "beamnum", "inttimems": "inttime"}
+_OTHER_NAMES = {"starttime": "start", "beam": "beamnum", "inttimems": "inttime", "errordeg": "error"}
 
 
 def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments under one spelling each: `Start_Time`, `start time` and `startTime` are `start`.
 
-    A `position` of today, `ra,dec` or `ra,dec,err` in degrees, becomes `ra` and `dec`; what is null is left
-    out. ValueError where two spellings of one argument disagree.
+    A `position` of today, `ra,dec` or `ra,dec,err` in degrees, becomes `ra`, `dec` and `error`; what is null
+    is left out. ValueError where two spellings of one argument disagree.
     """
     args: dict[str, Any] = {}
     for name, value in given.items():
@@ -26,8 +26,8 @@ def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
         args[plain] = value
     position = args.get("position")
     if isinstance(position, str) and position.count(",") in (1, 2):
-        ra, dec, *_ = position.split(",")
-        args = {"ra": ra, "dec": dec} | args
+        said = zip(("ra", "dec", "error"), position.split(","), strict=False)
+        args = {name: text for name, text in said if text.strip()} | args
     return args
 
 

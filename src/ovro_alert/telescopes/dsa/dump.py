@@ -22,9 +22,9 @@ from ovro_alert.telescopes.dsa.correlator import COMMAND, SPECTRUM_S, Correlator
 from ovro_alert.telescopes.dsa.history import history
 from ovro_alert.telescopes.dsa.marks import Clock, Mark, Marks
 from ovro_alert.telescopes.dsa.settings import DsaSettings
+from ovro_alert.telescopes.dsa.trigger import ANNOUNCEMENT
 from ovro_alert.telescopes.etcd import Keys
 
-ANNOUNCEMENT = "/mon/corr/1/trigger"
 # A dump is to begin half a second before its burst: so many spectra [dsa110/dsa110-T2, cluster_heimdall.py].
 BEFORE = 1907 * 4
 NAME = re.compile(r"[0-9]{6}[a-z]{4}")
