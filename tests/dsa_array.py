@@ -44,10 +44,12 @@ class MemoryKeys:
         self._put({key: value})
         return self.revision
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] = {}) -> bool:
+    def put_once(
+        self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
+    ) -> bool:
         assert mark in puts
         now = {key: put.revision for key, put in self._as_of(0).items()}
-        if mark in now or any(now.get(key, 0) != seen for key, seen in unchanged.items()):
+        if mark in now or any(now.get(key, 0) != seen for key, seen in (unchanged or {}).items()):
             return False
         self._put(puts)
         return True

@@ -96,28 +96,25 @@ class Etcd:
         with self._ask("/kv/put", _pair(key, value), repeatable=False) as response:
             return read(Written, response).header.revision
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] = {}) -> bool:
+    def put_once(
+        self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
+    ) -> bool:
         """Put all of `puts`, values by key, at one revision; or nothing where `mark`, one of them, exists.
 
-        Nor where one of the keys of `unchanged` was put since the revision that stands there for it: that of
-        its last put, 0 where it held nothing. Whether it was done.
-
-        An answer that is lost does no harm: the same is asked of the next member, and may be asked again
-        after EtcdAway. False then may mean that the first to be asked has done it: under `mark` is the value
-        of whoever did, so that one who puts a value of its own knows itself.
+        Nor where a key of `unchanged` was put since the revision there, 0 for never. Whether it was
+        done. An answer that is lost does no harm: the same is asked of the next member, and may be
+        asked again after EtcdAway. False then may mean that the first to be asked has done it: under
+        `mark` is the value of whoever did, so that one who puts a value of its own knows itself.
         etcd takes 128 puts at once, and 1.5 MB.
         """
         if mark not in puts:
             raise ValueError(f"{mark} is not among what is put, so that nothing would be put only once")
-        as_seen = [
+        seen = [
             {"key": _text(key), "target": "MOD", "result": "EQUAL", "mod_revision": str(revision)}
-            for key, revision in unchanged.items()
+            for key, revision in (unchanged or {}).items()
         ]
         body = {
-            "compare": [
-                {"key": _text(mark), "target": "VERSION", "result": "EQUAL", "version": "0"},
-                *as_seen,
-            ],
+            "compare": [{"key": _text(mark), "target": "VERSION", "result": "EQUAL", "version": "0"}, *seen],
             "success": [{"request_put": _pair(key, value)} for key, value in puts.items()],
         }
         with self._ask("/kv/txn", body) as response:

@@ -30,12 +30,14 @@ class Keys(Protocol):
     def put(self, key: str, value: bytes) -> int:
         """Puts `value` under `key`; its revision."""
 
-    def put_once(self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] = ...) -> bool:
+    def put_once(
+        self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
+    ) -> bool:
         """Puts all of `puts`, values by key, at one revision; or nothing where `mark`, one of them, exists.
 
-        Nor where one of the keys of `unchanged` was put since the revision that stands there for it, 0 where
-        it held nothing. Whether it was done. After an answer that was lost it may be asked again: False then
-        may mean that the first try was heard, which shows by the value under `mark`.
+        Nor where a key of `unchanged` was put since the revision there, 0 for never. Whether it was
+        done. After an answer that was lost it may be asked again: False then may mean that the first
+        try was heard, which shows by the value under `mark`.
         """
 
     def watch(
