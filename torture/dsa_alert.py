@@ -70,7 +70,7 @@ class DsaTrial(Trial):
         [id] = self.place.http.post("/alerts", json=request).raise_for_status().json()["commands"]
         self.place.http.post(f"/commands/{id}/approve", json={"by": "somebody"}).raise_for_status()
         self.ends[id], self.moves[id] = State.DONE, round(90 - (ZENITH_DEC - dec), 4)
-        return self._must_say(id, "63 of 63 antennas are settled")
+        return self._must_say(id, "63 antennas are settled at")
 
     def ask_any(self) -> None:
         """By lot; sometimes the search triggers a dump of its own, past us."""

@@ -189,6 +189,39 @@ def test_of_two_that_are_sent_at_once_the_second_waits_until_the_first_stands() 
     assert [told["elevation"] for told in array.twin.account] == [60, 110]
 
 
+@pytest.mark.parametrize("settings", [{}, {"antennas": (3, 7)}])
+def test_one_that_stood_there_and_was_sent_on_before_anybody_looked_is_done(settings: dict[str, Any]) -> None:
+    """The client died as the array moved; the next began with the next command."""
+    array = Array(**settings)
+    first = repoint(elevation=95)
+    begun = array.begin(first)
+    array.pass_by(20)
+    for id, elevation in ((778, 100), (779, 90)):
+        array.carry_through(command("repoint", {"elevation": elevation}, id=id))
+    array.pass_by(300)
+    outcome = array.hands.follow(first, begun, array)
+    assert outcome.state is State.DONE
+    number = 2 if settings else 63
+    says = f"{number} of {number} antennas are settled at 95.00°, and the array was sent elsewhere then"
+    assert outcome.detail["message"] == says
+    assert "clock" not in outcome.detail
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_one_that_was_sent_elsewhere_before_it_stood_there_has_failed(is_forgotten: bool) -> None:
+    array = Array()
+    begun = array.begin(repoint(elevation=110))
+    array.pass_by(5)
+    array.keys.put(ALL, b'{"cmd": "move", "val": 90}')
+    array.pass_by(5)
+    if is_forgotten:
+        array.keys.compact()
+    outcome = array.hands.follow(repoint(elevation=110), begun, array)
+    assert outcome.state is State.FAILED
+    says = "only 0 of 63 antennas are settled at 110.00°, and the array was sent elsewhere then"
+    assert outcome.detail["message"] == says
+
+
 def test_of_two_that_were_planned_one_is_sent() -> None:
     array = Array()
     entries = [repoint(elevation=60), command("repoint", {"elevation": 110}, id=778)]

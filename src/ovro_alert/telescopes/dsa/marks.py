@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ovro_alert.acting import Later, Trace
 from ovro_alert.alert import Utc
@@ -28,6 +28,7 @@ class Mark(BaseModel):
     command: str = ""
     antennas: tuple[int, ...] = ()  # of a move: those that reported
     dumps: dict[int, int] = {}  # of a dump: how many there were before, by node
+    revision: int = Field(0, exclude=True)  # at which it was put, where it was found
 
     @classmethod
     def of(cls, entry: Entry, kind: Kind, name: str, at: datetime, **more: Any) -> Self:
@@ -53,9 +54,10 @@ class Marks:
         if put is None:
             return None
         try:
-            return Mark.model_validate_json(put.value)
+            mark = Mark.model_validate_json(put.value)
         except ValidationError:  # whatever it is: something was done, and is not done again
-            return Mark(at=from_mjd(entry.command_mjd), name=self._key(entry), kind="move")
+            mark = Mark(at=from_mjd(entry.command_mjd), name=self._key(entry), kind="move")
+        return mark.model_copy(update={"revision": put.revision})
 
     def act(self, entry: Entry, mark: Mark, puts: Mapping[str, bytes], unchanged: Mapping[str, int]) -> Mark:
         """Puts what moves the telescope, unless the command has a mark already; the mark that it has then.

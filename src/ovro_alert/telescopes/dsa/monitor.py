@@ -4,21 +4,24 @@
 What cannot be read is as if it were not said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, Literal
 
 from pydantic_core import from_json
 
 from ovro_alert.alert import Finite
 from ovro_alert.telescopes.dsa.arguments import to_moment
+from ovro_alert.telescopes.dsa.history import history
 from ovro_alert.telescopes.dsa.points import Point, differ, numbered, read_point
 from ovro_alert.telescopes.dsa.settings import DsaSettings
-from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.etcd import Keys, Put
 
 ANTENNAS = "/mon/ant/"
 COMMAND = "/cmd/ant/"
+MOST_MOVES = 50  # that are looked at, of one number
 ALL = 0  # the number that every antenna listens to beside its own
 DRIVES = {
     0: "halted",
@@ -38,7 +41,7 @@ class _AntennaPoint(Point):
     drv_state: int
 
 
-class _Move(Point):
+class _MovePoint(Point):
     cmd: Literal["move"]
     val: Finite
 
@@ -81,7 +84,7 @@ class Array:
         return elevations[len(elevations) // 2] if elevations else None
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Move:
     """What antennas were told, at which revision: the elevation (deg), None where it was none."""
 
@@ -99,7 +102,7 @@ class Monitor:
     def array(self, now: datetime, revision: int = 0) -> Array:
         """The antennas. One reports if its last word is about as new as the newest, and that is new.
 
-        As they were at a revision; raises Compacted where that is forgotten.
+        Or as they were at a revision, whenever that was; raises Compacted where that is forgotten.
         """
         said: dict[int, Antenna | None] = {}
         for number, put in numbered(self._keys.get_all(ANTENNAS, revision)[0], ANTENNAS):
@@ -108,7 +111,7 @@ class Monitor:
         if newest is None:
             return Array({}, tuple(sorted(said)), None)
         silence = timedelta(seconds=self._settings.silent_s)
-        oldest = newest - silence if abs(newest - now) <= silence else None
+        oldest = newest - silence if revision or abs(newest - now) <= silence else None
         reporting = {
             number: antenna
             for number, antenna in sorted(said.items())
@@ -124,8 +127,17 @@ class Monitor:
     def moves(self) -> dict[int, Move]:
         """What was told last to each number of antennas that anything was told to."""
         told = numbered(self._keys.get_all(COMMAND)[0], COMMAND)
-        read = ((number, put, read_point(_Move, put)) for number, put in told)
-        return {number: Move(put.revision, move.val if move else None) for number, put, move in read}
+        return {number: _move(put) for number, put in told}
+
+    def moved_on(self, since: int, numbers: Iterable[int]) -> Move | None:
+        """What was told first to one of some numbers after a revision, as far as etcd remembers."""
+        newest = self.moves()
+        later: list[Move] = []
+        for number in numbers:
+            if number in newest and newest[number].revision > since:
+                puts = history(self._keys, f"{COMMAND}{number}", MOST_MOVES)
+                later += [_move(put) for put in takewhile(lambda put: put.revision > since, puts)]
+        return min(later, key=lambda move: move.revision, default=None)
 
     def recording(self) -> str:
         """What says whether the array records, for people; "" where that says that it does not.
@@ -151,6 +163,11 @@ class Monitor:
             return None if put is None else from_json(put.value, allow_inf_nan=False)
         except ValueError:
             return None
+
+
+def _move(put: Put) -> Move:
+    move = read_point(_MovePoint, put)
+    return Move(put.revision, move.val if move else None)
 
 
 def _antenna(point: _AntennaPoint | None) -> Antenna | None:

@@ -7,7 +7,8 @@ The array is settled when more than nine in ten of its antennas are.
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -85,7 +86,7 @@ class Repoint:
             "elevation": round(elevation, 4),
             "approved_by": entry.approved_by,
         }
-        keys = {number: f"{COMMAND}{number}" for number in (ALL, *self._settings.antennas)}
+        keys = {number: f"{COMMAND}{number}" for number in self._numbers}
         told = {key: moves[number].revision if number in moves else 0 for number, key in keys.items()}
         return Plan(summary | ({"clock": clock} if clock else {}), _Planned(elevation, moved, told))
 
@@ -109,24 +110,29 @@ class Repoint:
         """Until more than enough antennas of those that reported stand there, or for as long as a move takes.
 
         Where its event is taken back the array goes on: a person has sent it, and a person may send it back.
+        One that was sent elsewhere since, while nobody followed it, is judged by where it stood then.
         """
         elevation = self._elevation(RepointArguments.model_validate(spelled(entry.args)))
         mark = self._marks.find(entry)
         told = ""
         while True:
-            array = self._monitor.array(self._clock())
+            moved_on = self._monitor.moved_on(mark.revision, self._numbers) if mark else None
+            array = self._array(moved_on)
             sent = mark.antennas if mark and mark.antennas else self._moved(array.antennas)
             settled, apart = self._apart(array, sent, elevation)
             detail = self._about(elevation, settled, sent, array)
             silent = sorted({*self._moved(array.silent)} - {*sent})
-            message = (
-                f"{len(settled)} of {len(sent)} antennas are settled at {elevation:.2f}°{_unheard(silent)}"
-            )
+            message = f"{len(settled)} of {len(sent)} antennas are settled at {elevation:.2f}°"
+            message += _unheard(silent)
+            if moved_on:
+                message += ", and the array was sent elsewhere then"
             if word.retracted_by:
                 detail["retracted_by"] = word.retracted_by
                 message += f"; {word.retracted_by} has taken its event back, and nothing is moved back"
             if self._is_enough(settled, sent):
                 return Outcome(State.DONE, {"message": message} | detail)
+            if moved_on:
+                return Outcome(State.FAILED, {"message": f"only {message}", "stuck": apart} | detail)
             if (self._clock() - trace.at).total_seconds() >= self._settings.stuck_s:
                 few = ", ".join(f"{number} {says}" for number, says in list(apart.items())[:5])
                 message = f"stuck: {message} after {self._settings.stuck_s:.0f} s: {few}"
@@ -149,6 +155,19 @@ class Repoint:
             raise ValueError(f"elevation: {args.elevation:g}° is not that of dec, {elevation:.2f}°")
         return elevation
 
+    @property
+    def _numbers(self) -> tuple[int, ...]:
+        """The numbers that those which are moved listen to."""
+        return (ALL, *self._settings.antennas)
+
+    def _array(self, moved_on: Move | None) -> Array:
+        """The array; as it stood when it was sent elsewhere, where that is known."""
+        now = self._clock()
+        if moved_on:
+            with suppress(Compacted):
+                return replace(self._monitor.array(now, moved_on.revision), ahead_s=None)
+        return self._monitor.array(now)
+
     def _moved(self, numbers: Collection[int]) -> tuple[int, ...]:
         """Those of some antennas that a command moves."""
         named = self._settings.antennas
@@ -168,14 +187,15 @@ class Repoint:
         """
         apart: dict[int, Move] = {}
         for number in moved:
-            last = max((moves[each] for each in (ALL, number) if each in moves), default=None)
+            told = (moves[each] for each in (ALL, number) if each in moves)
+            last = max(told, key=_revision, default=None)
             if last is None or last.elevation is None:
                 continue
             if not array.antennas[number].is_settled_at(last.elevation, self._settings.tolerance_deg):
                 apart[number] = last
         if len(moved) - len(apart) > self._settings.settled_share * len(moved):
             return ""
-        last = max(apart.values())
+        last = max(apart.values(), key=_revision)
         try:
             then = self._monitor.array(now, last.revision).ahead_s
         except Compacted:
@@ -211,6 +231,10 @@ class Repoint:
             "settled": len(settled),
             "antennas": len(sent),
         } | ({"clock": clock} if clock else {})
+
+
+def _revision(move: Move) -> int:
+    return move.revision
 
 
 def _unheard(silent: Collection[int]) -> str:
