@@ -144,6 +144,10 @@ class Dumps:
         what = _Planned(Dump(specnum, ours, about), nodes, last.revision)
         return Plan({"message": message} | summary | ({"clock": clock} if clock else {}), what)
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return self._marks.forbid(entry, why)
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Gives the command, and the announcement where the settings say so, in one transaction.
 

@@ -90,6 +90,10 @@ class Repoint:
         told = {key: moves[number].revision if number in moves else 0 for number, key in keys.items()}
         return Plan(summary | ({"clock": clock} if clock else {}), _Planned(elevation, moved, told))
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return self._marks.forbid(entry, why)
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Gives the command to all antennas, or to those that the settings name, in one transaction.
 
