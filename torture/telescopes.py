@@ -28,6 +28,7 @@ def run(ground: Ground) -> Outcome:
         raise Skipped("etcd is not installed (Debian's package etcd-server)")
     size = (QUICK, QUICK_RESTARTS, QUICK_AWAY_S) if ground.quick else (KILLS, RESTARTS, AWAY_S)
     kills, restarts, away_s = size
+    ground.directory.chmod(0o755)  # the scheduler, of another user, is to find session files there
     etcd = Server(ground.directory / "etcd")
     try:
         etcd.start()
