@@ -2,7 +2,7 @@
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 
 from ovro_alert.acting import Outcome, Plan, Trace, Unreachable
 from ovro_alert.command import Entry, Kind, State
-from ovro_alert.keyvalue import Found, Put
+from ovro_alert.keyvalue import Compacted, Found, Put
 from ovro_alert.telescopes.dsa.hands import DsaHands
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.twin import DsaTwin
@@ -24,17 +24,21 @@ class MemoryKeys:
     def __init__(self) -> None:
         self.history: list[tuple[str, Put]] = []
         self.revision = 0
+        self.compacted = 0
         self.is_away = False
         self.is_lost = False
         self._now: dict[str, Put] = {}
 
-    def get(self, key: str) -> Found:
-        self._answer()
-        return Found(self._now.get(key), self.revision)
+    def get(self, key: str, revision: int = 0) -> Found:
+        return Found(self._as_of(revision).get(key), self.revision)
 
-    def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
-        self._answer()
-        return {key: put for key, put in self._now.items() if key.startswith(prefix)}, self.revision
+    def get_all(self, prefix: str, revision: int = 0) -> tuple[dict[str, Put], int]:
+        then = self._as_of(revision)
+        return {key: put for key, put in then.items() if key.startswith(prefix)}, self.revision
+
+    def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
+        then = self._as_of(0)
+        return {key: then[key] for key in keys if key in then}
 
     def put(self, key: str, value: bytes) -> int:
         self._put({key: value})
@@ -44,8 +48,8 @@ class MemoryKeys:
         self, mark: str, puts: Mapping[str, bytes], unchanged: Mapping[str, int] | None = None
     ) -> bool:
         assert mark in puts
-        assert not unchanged
-        if self.get(mark).put is not None:
+        now = {key: put.revision for key, put in self._as_of(0).items()}
+        if mark in now or any(now.get(key, 0) != seen for key, seen in (unchanged or {}).items()):
             return False
         self._put(puts)
         return True
@@ -62,6 +66,18 @@ class MemoryKeys:
     def watch(self, key: str, start: int = 0, silence_s: float = 0.0) -> Iterator[Iterator[Put]]:
         with self.watch_all(key, start) as puts:
             yield (put for name, put in puts if name == key)
+
+    def compact(self) -> None:
+        """What was before now is forgotten."""
+        self.compacted = self.revision
+
+    def _as_of(self, revision: int) -> Mapping[str, Put]:
+        self._answer()
+        if not revision:
+            return self._now
+        if revision < self.compacted:
+            raise Compacted(self.compacted)
+        return {key: put for key, put in self.history if put.revision <= revision}
 
     def _put(self, puts: Mapping[str, bytes]) -> None:
         self._answer()

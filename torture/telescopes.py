@@ -1,4 +1,4 @@
-"""OVRO-LWA's client killed at any instant as it acts; its etcd restarted and away; a telescope that errs."""
+"""Telescopes' clients killed at any instant; their etcd restarted and away; a telescope that errs."""
 
 import shutil
 import time
@@ -8,10 +8,11 @@ from ovro_alert.command import State
 from ovro_alert.telescopes.lwa.twin.block import Fault
 from tests.clients.observatory import observatory
 from tests.etcds import Server
+from torture import dsa_alert
 from torture.ground import Ground, Outcome, Skipped
-from torture.trial import LIMIT_S, OPEN, Trial
+from torture.trial import LIMIT_S, OPEN, LwaTrial
 
-TRIES = "kill -9 of OVRO-LWA's client; etcd restarted and away; a telescope that errs"
+TRIES = "kill -9 of the telescopes' clients; etcd restarted and away; a telescope that errs"
 KILLS, QUICK = 100, 10
 RESTARTS, QUICK_RESTARTS = 20, 3
 AWAY_S, QUICK_AWAY_S = 120.0, 10.0
@@ -27,6 +28,7 @@ def run(ground: Ground) -> Outcome:
         raise Skipped("etcd is not installed (Debian's package etcd-server)")
     size = (QUICK, QUICK_RESTARTS, QUICK_AWAY_S) if ground.quick else (KILLS, RESTARTS, AWAY_S)
     kills, restarts, away_s = size
+    ground.directory.chmod(0o755)  # the scheduler, of another user, is to find session files there
     etcd = Server(ground.directory / "etcd")
     try:
         etcd.start()
@@ -35,7 +37,7 @@ def run(ground: Ground) -> Outcome:
             observatory(relay, etcd.url, ground.directory / "lwa", hosts=HOSTS) as place,
         ):
             place.tuned = {**place.tuned, "LWA_DUMP_QUIET_S": QUIET_S, "LWA_DUMP_REPLY_S": 2}
-            trial = Trial(ground, place)
+            trial = LwaTrial(ground, place)
             _killed(trial, kills)
             _restarted(trial, etcd, restarts)
             _away(trial, etcd, away_s)
@@ -44,13 +46,15 @@ def run(ground: Ground) -> Outcome:
             _full(trial)
             _clock(trial)
             _same_name(trial)
+        array = dsa_alert.run(ground, etcd.url)
     finally:
         etcd.remove()
-    times = f"{kills} kills, etcd restarted {restarts} times and away for {away_s:.0f} s"
-    return Outcome(times, "; ".join(trial.seen), trial.violations)
+    times = f"OVRO-LWA: {kills} kills, etcd restarted {restarts} times and away for {away_s:.0f} s"
+    seen = "; ".join([*trial.seen, array.seen])
+    return Outcome(f"{times}; DSA-110: {array.times}", seen, [*trial.violations, *array.violations])
 
 
-def _killed(trial: Trial, kills: int) -> None:
+def _killed(trial: LwaTrial, kills: int) -> None:
     """As many commands as kills: beams, dumps, and what is refused."""
     for number in range(1, kills + 1):
         if trial.open < OPEN:
@@ -67,7 +71,7 @@ def _killed(trial: Trial, kills: int) -> None:
     trial.say(f"{kills} kills over as many commands, each acted on once: {trial.once()}")
 
 
-def _restarted(trial: Trial, etcd: Server, restarts: int) -> None:
+def _restarted(trial: LwaTrial, etcd: Server, restarts: int) -> None:
     """etcd, while commands run."""
     for _ in range(restarts):
         trial.wait(OPEN - 2)
@@ -79,7 +83,7 @@ def _restarted(trial: Trial, etcd: Server, restarts: int) -> None:
     trial.say(f"{restarts} restarts of etcd under commands, each acted on once: {trial.once(2 * restarts)}")
 
 
-def _away(trial: Trial, etcd: Server, seconds: float) -> None:
+def _away(trial: LwaTrial, etcd: Server, seconds: float) -> None:
     """etcd, for longer than one command may wait; another may for ever."""
     etcd.stop()
     now = datetime.now(UTC).isoformat()
@@ -97,7 +101,7 @@ def _away(trial: Trial, etcd: Server, seconds: float) -> None:
     trial.say(f"etcd away for {seconds:.0f} s: past its deadline one was refused, one without was done later")
 
 
-def _silent(trial: Trial) -> None:
+def _silent(trial: LwaTrial) -> None:
     """Pipelines that never reply, reply late, refuse, and have a clock that is off."""
     pipelines = trial.place.pipelines
     pipelines.misbehave("silent")
@@ -115,7 +119,7 @@ def _silent(trial: Trial) -> None:
     trial.say("pipelines silent, slow, refusing, 3 s off: each dump ended as they did, and said so")
 
 
-def _dropped(trial: Trial) -> None:
+def _dropped(trial: LwaTrial) -> None:
     """Sessions that the scheduler drops without a word, and does not hear of."""
     faults = trial.place.executor.faults
     faults.drop = 1
@@ -123,7 +127,7 @@ def _dropped(trial: Trial) -> None:
     trial.say("a session dropped by the scheduler: failed, and said so")
 
 
-def _full(trial: Trial) -> None:
+def _full(trial: LwaTrial) -> None:
     """The disk of two pipelines, in the midst of a dump."""
     trial.place.pipelines.misbehave("full", f"{HOSTS[0]}/2", f"{HOSTS[7]}/3")
     trial.expect(trial.dump(), "2 of 16 pipelines failed", "out of disk space")
@@ -131,7 +135,7 @@ def _full(trial: Trial) -> None:
     trial.say("two full disks: 2 of 16 pipelines failed, and said so")
 
 
-def _clock(trial: Trial) -> None:
+def _clock(trial: LwaTrial) -> None:
     """That of the recorders, three seconds ahead."""
     well = trial.place.check()
     trial.holds(well.returncode == 0, f"--check finds fault with a telescope that is well: {well.stdout}")
@@ -144,7 +148,7 @@ def _clock(trial: Trial) -> None:
     trial.say("a clock 3 s off: told by --check")
 
 
-def _same_name(trial: Trial) -> None:
+def _same_name(trial: LwaTrial) -> None:
     """Two clients: on one host the second ends, on two hosts both live."""
     second = trial.place.start()
     trial.holds(second.wait(LIMIT_S) != 0, "a second client of the same name runs on one directory")

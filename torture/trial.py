@@ -1,4 +1,4 @@
-"""What OVRO-LWA's client is asked in a trial, how each command must end, and whether the telescope agrees."""
+"""What a client is asked in a trial, how each command must end, and whether the telescope agrees."""
 
 import random
 from collections import Counter
@@ -7,7 +7,7 @@ from typing import Any
 
 from ovro_alert.command import State, is_over
 from ovro_alert.demo.processes import wait_for
-from tests.clients.observatory import Observatory
+from tests.clients.observatory import Observatory, Place
 from torture.audit import whole
 from torture.ground import Ground
 
@@ -24,7 +24,7 @@ class Trial:
     """`ends` is how each command must end, `seen` what held, `violations` what did not."""
 
     ground: Ground
-    place: Observatory
+    place: Place
     chance: random.Random = field(default_factory=lambda: random.Random("telescopes"))
     ends: dict[int, State] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
@@ -36,28 +36,10 @@ class Trial:
         self.ends[id] = end
         return id
 
-    def beam(self, end: State = State.DONE, **args: Any) -> int:
-        """Of a second or two, on one that is free unless it is named."""
-        return self.ask("powerbeam", end, **BEAM | args)
-
-    def dump(self, end: State = State.DONE) -> int:
-        """Of one file a pipeline."""
-        return self.ask("trigger", end, **DUMP)
-
-    def ask_any(self) -> None:
-        """A beam, a dump, or what must be refused, by lot."""
-        kind = self.chance.random()
-        if kind < 0.5:
-            self.beam()
-        elif kind < 0.85:
-            self.dump()
-        else:
-            self.beam(State.REFUSED, ra=400)
-
     @property
     def open(self) -> int:
         """How many commands are not over."""
-        return sum(not is_over(State(one["state"])) for one in whole(self.place.http, "lwa"))
+        return sum(not is_over(State(one["state"])) for one in whole(self.place.http, self.place.slot))
 
     def wait(self, open: int = 0) -> None:
         """Until no more commands than so many are not over."""
@@ -81,6 +63,31 @@ class Trial:
         """What held."""
         self.seen.append(line)
         self.ground.say(line)
+
+
+@dataclass
+class LwaTrial(Trial):
+    """At OVRO-LWA."""
+
+    place: Observatory
+
+    def beam(self, end: State = State.DONE, **args: Any) -> int:
+        """Of a second or two, on one that is free unless it is named."""
+        return self.ask("powerbeam", end, **BEAM | args)
+
+    def dump(self, end: State = State.DONE) -> int:
+        """Of one file a pipeline."""
+        return self.ask("trigger", end, **DUMP)
+
+    def ask_any(self) -> None:
+        """A beam, a dump, or what must be refused, by lot."""
+        kind = self.chance.random()
+        if kind < 0.5:
+            self.beam()
+        elif kind < 0.85:
+            self.dump()
+        else:
+            self.beam(State.REFUSED, ra=400)
 
     def once(self, newest: int = 0) -> str:
         """Waits until all is over; what was done, of the newest so many commands or of all.

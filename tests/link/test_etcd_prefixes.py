@@ -39,6 +39,25 @@ def test_several_keys_are_got_at_one_moment(keys: Etcd) -> None:
     assert keys.get_each(["/mon/none"]) == {}
 
 
+def test_what_was_there_before_is_known_until_it_is_forgotten(keys: Etcd, keys_url: str) -> None:
+    before = keys.put("/mon/other", b"")
+    first = keys.put("/mon/1", b"1")
+    keys.put("/mon/2", b"2")
+    ask(keys_url, "/kv/deleterange", key=base64("/mon/2"))
+    last = keys.put("/mon/1", b"3")
+    assert keys.get("/mon/1", first + 1) == Found(Put(b"1", first, 1), last)
+    assert keys.get("/mon/1", before).put is None
+    assert set(keys.get_all("/mon/", first + 1)[0]) == {"/mon/1", "/mon/2", "/mon/other"}
+    assert set(keys.get_all("/mon/", last)[0]) == {"/mon/1", "/mon/other"}
+    ask(keys_url, "/kv/compaction", revision=str(first + 1))
+    assert keys.get("/mon/1", first + 1).put == Put(b"1", first, 1)
+    for ask_for in (keys.get, keys.get_all):
+        with pytest.raises(Compacted):
+            ask_for("/mon/1", first)
+    with pytest.raises(EtcdRefused, match="future"):
+        keys.get("/mon/1", last + 1)
+
+
 def test_a_watch_of_a_prefix_tells_each_put_with_its_key_in_order(keys: Etcd) -> None:
     start = keys.put("/mon/1", b"1")
     keys.put("/mon", b"beside")
@@ -76,6 +95,15 @@ def test_several_are_put_once_at_one_revision_and_never_again(keys: Etcd) -> Non
         assert sorted(seen) == [
             (key, Put(b"dump", before + 1, 2 if key == PIPELINES[0] else 1)) for key in PIPELINES
         ]
+
+
+def test_nothing_is_put_where_what_was_seen_has_changed(keys: Etcd) -> None:
+    seen = {"/cmd/0": keys.put("/cmd/0", b"1"), "/cmd/1": 0}
+    other = keys.put("/cmd/1", b"2")
+    assert not keys.put_once(MARK, {MARK: b"", "/cmd/0": b"3"}, unchanged=seen)
+    assert keys.get_each([MARK, "/cmd/0"]) == {"/cmd/0": Put(b"1", seen["/cmd/0"], 1)}
+    assert keys.put_once(MARK, {MARK: b"", "/cmd/0": b"3"}, unchanged=seen | {"/cmd/1": other})
+    assert keys.put_once("/mark/2", {"/mark/2": b""}, unchanged={"/cmd/never": 0})
 
 
 def test_a_mark_that_was_taken_away_may_be_put_once_more(keys: Etcd, keys_url: str) -> None:

@@ -1,13 +1,15 @@
 """A dump of DSA-110's voltages: from which spectrum on, under which name, and whether it was written."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from dsa_array import BEGAN, Array, command
-from ovro_alert.acting import Outcome, Plan, Unreachable
-from ovro_alert.command import State, to_mjd
+from ovro_alert.acting import Later, Outcome, Plan, Unreachable
+from ovro_alert.command import Entry, State, to_mjd
+from ovro_alert.telescopes.dsa.hands import DsaHands
 
 CORRELATOR = "/cmd/corr/0"
 ANNOUNCEMENT = "/mon/corr/1/trigger"
@@ -175,3 +177,156 @@ def test_a_trigger_cannot_be_taken_back() -> None:
     outcome = array.carry_through(dump(specnum=AT_50_S))
     assert isinstance(outcome, Outcome)
     assert outcome.detail["message"].endswith("; gone has taken its event back, and a trigger cannot be")
+
+
+def given(array: Array, specnum: int, name: str = "260301aaab") -> None:
+    """The search's own trigger."""
+    array.keys.put(CORRELATOR, json.dumps({"cmd": "trigger", "val": f"{specnum}-{name}-"}).encode())
+
+
+def when_free(array: Array, entry: Entry) -> Plan | Outcome:
+    """Its plan, when the correlator waits for no other dump any more."""
+    for _ in range(60):
+        try:
+            return array.plan(entry)
+        except Later:
+            array.pass_by(0.5)
+    raise AssertionError("it waits for ever")
+
+
+def test_a_second_dump_waits_until_the_first_is_written() -> None:
+    array = Array()
+    first, second = dump(1, mjds=at(58)), dump(2, mjds=at(64))
+    begun = array.begin(first)
+    array.pass_by(5)
+    with pytest.raises(Later, match="waits for dump 260301naab, and takes one trigger at a time"):
+        array.plan(second)
+    plan = when_free(array, second)
+    # The spectrum of the first is 21.5 s old when it is written, 0.5 s before its burst.
+    assert 79 <= (array.now - BEGAN).total_seconds() <= 81
+    assert isinstance(plan, Plan), plan
+    trace = array.hands.carry_out(second, plan)
+    for entry, one in ((first, begun), (second, trace)):
+        outcome = array.hands.follow(entry, one, array)
+        assert outcome.detail["message"].endswith("16 of 16 nodes of the correlator have written it")
+    assert (array.now - BEGAN).total_seconds() >= 85  # and not by what was written of the first
+    assert [(one["did"], one["nodes"]) for one in array.twin.account] == [("dumped", 16), ("dumped", 16)]
+
+
+def test_one_that_would_be_too_late_after_another_is_refused() -> None:
+    array = Array()
+    array.begin(dump(1, mjds=at(60)))
+    outcome = when_free(array, dump(2, mjds=at(60.2)))
+    assert isinstance(outcome, Outcome)
+    assert outcome.detail["message"] == (
+        "too late: args.mjds is of 20 s ago, and the correlator keeps 20 s; "
+        "the correlator waits for dump 260301naab, and takes one trigger at a time"
+    )
+    assert len(array.told(CORRELATOR)) == 1
+
+
+def test_a_dump_waits_for_that_of_the_search() -> None:
+    array = Array()
+    given(array, AT_50_S)
+    with pytest.raises(Later, match="waits for dump 260301aaab"):
+        array.plan(dump(specnum=0))
+    entry = dump(mjds=at(59))
+    plan = when_free(array, entry)
+    assert isinstance(plan, Plan), plan
+    outcome = array.hands.follow(entry, array.hands.carry_out(entry, plan), array)
+    assert outcome.detail["message"].endswith("16 of 16 nodes of the correlator have written it")
+    assert [one["did"] for one in array.twin.account] == ["dumped", "dumped"]
+
+
+def test_of_dumps_that_were_planned_at_once_one_is_given() -> None:
+    array = Array()
+    entries = [dump(1, specnum=0), dump(2, specnum=0)]
+    plans = [array.plan(entry) for entry in entries]
+    array.hands.carry_out(entries[0], plans[0])  # type: ignore[arg-type]
+    with pytest.raises(Later, match="another has put /cmd/corr/0 meanwhile"):
+        array.hands.carry_out(entries[1], plans[1])  # type: ignore[arg-type]
+    assert array.hands.find(entries[1]) is None
+    assert len(array.told(CORRELATOR)) == 1
+
+
+@pytest.mark.parametrize("told", ["850000", "1", "0", str(10**18)])
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_what_was_never_written_is_waited_for_no_longer_than_it_can_take(
+    told: str, is_forgotten: bool
+) -> None:
+    """Nor is one of another time, from before the correlator was started anew."""
+    array = Array()
+    array.twin.misbehaviour.is_deaf = True
+    given(array, int(told))
+    array.keys.put("/ovro-alert/other", b"")
+    if is_forgotten:
+        array.keys.compact()
+    array.pass_by(36)
+    array.twin.misbehaviour.is_deaf = False
+    assert isinstance(array.plan(dump(specnum=0)), Plan)
+
+
+def test_what_is_forgotten_is_waited_for_by_its_spectrum() -> None:
+    array = Array()
+    given(array, AT_50_S)
+    array.pass_by(1)
+    array.keys.compact()
+    with pytest.raises(Later):
+        array.plan(dump(specnum=0))
+    array.pass_by(20)
+    assert isinstance(array.plan(dump(specnum=0)), Plan)
+
+
+@pytest.mark.parametrize("told", [b"?", b"5", b'{"cmd": "stop"}', b'{"cmd": "trigger", "val": "x-y-"}'])
+def test_what_is_no_trigger_is_not_waited_for(told: bytes) -> None:
+    array = Array()
+    array.keys.put(CORRELATOR, told)
+    assert array.carry_through(dump(specnum=0)).state is State.DONE
+
+
+def test_a_name_that_was_told_already_is_refused() -> None:
+    array = Array()
+    first = dump(1, specnum=0, name="260301aaab")
+    assert array.carry_through(first).state is State.DONE
+    assert array.hands.find(first) is not None
+    again = dump(2, specnum=0, name="260301aaab")
+    assert array.hands.find(again) is None
+    assert array.refusal(again) == "args.name: 260301aaab was another dump's already"
+    given(array, 1, "260301aaac")
+    for name in ("260301aaab", "260301aaac"):
+        assert "already" in array.refusal(dump(3, specnum=0, name=name))
+    assert len(array.told(CORRELATOR)) == 2
+
+
+@pytest.mark.parametrize("name", ["999999aaaa", "260230aaaa", "260301aaa", "2603 1aaaa", "٢٦٠٣٠١aaab"])
+def test_a_name_is_a_day_and_letters(name: str) -> None:
+    assert "is not yymmdd and four letters" in Array().refusal(dump(specnum=0, name=name))
+
+
+def test_a_node_that_is_silent_is_told_and_not_waited_for() -> None:
+    array = Array()
+    array.keys.put("/mon/corr/99", b'{"n_trigs": 3}')
+    stale = to_mjd(BEGAN - timedelta(days=1))
+    array.keys.put("/mon/corr/98", json.dumps({"n_trigs": 3, "time": stale}).encode())
+    outcome = array.carry_through(dump(specnum=0))
+    says = "16 of 16 nodes of the correlator have written it; nothing new is heard of 98, 99"
+    assert outcome.detail["message"].endswith(says)
+    assert outcome.detail["silent"] == [98, 99]
+    assert (array.now - BEGAN).total_seconds() < 65
+
+
+@pytest.mark.parametrize(("off", "which"), [(3, "behind"), (-3, "ahead of")])
+def test_a_clock_that_is_off_is_told(off: float, which: str) -> None:
+    """Ours, where the correlator's is right: a burst of 18.5 s ago, kept for 20."""
+    array = Array()
+    now = array.now + timedelta(seconds=off)
+    hands = DsaHands(array.keys, array.settings, lambda: now)
+    late = 18.5 if off > 0 else 25
+    says = f"the correlator's clock is 3.0 s {which} this host's"
+    outcome = hands.plan(dump(mjds=at(60 - late)), now)
+    assert isinstance(outcome, Outcome)
+    kept = "and the correlator keeps 20 s"
+    assert outcome.detail["message"] == f"too late: args.mjds is of 22 s ago, {kept}; {says}"
+    plan = hands.plan(dump(mjds=at(55)), now)
+    assert isinstance(plan, Plan)
+    assert plan.summary["clock"] == says

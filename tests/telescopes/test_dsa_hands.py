@@ -9,7 +9,7 @@ from ovro_alert.acting import Outcome, Unreachable
 from ovro_alert.command import State
 
 BURST = {"ra": 180.0, "dec": 53.0, "dm": 500.0, "toa": 61100.25}
-NO_MJD = "must be an MJD between the years 2000 and 2100"
+NO_MJD = "must be ISO 8601 or an MJD, between the years 2000 and 2100"
 
 
 def test_a_test_moves_nothing() -> None:
@@ -53,7 +53,19 @@ def test_an_unknown_word_is_refused_with_those_that_are_known() -> None:
         ("CHIME FRB", {}, "args.ra: Field required; args.dec: Field required; args.dm: Field required"),
         ("CHIME FRB", BURST | {"ra": 400}, "args.ra: Input should be less than 360"),
         ("CHIME FRB", BURST | {"dm": -5}, "args.dm: Input should be greater than 0"),
-        ("CHIME FRB", BURST | {"toa": "now"}, "args.toa: Value error"),
+        ("dump", {"mjds": 20260301}, f"args.mjds: Value error, {NO_MJD}"),
+        ("dump", {"mjds": 10**400}, f"args.mjds: Value error, {NO_MJD}"),
+        ("dump", {"mjds": "1999-12-31T23:59:59"}, f"args.mjds: Value error, {NO_MJD}"),
+        ("CHIME FRB", BURST | {"toa": "now"}, f"args.toa: Value error, {NO_MJD}"),
+        ("CHIME FRB", BURST | {"toa": "0001-01-01T00:00+14:00"}, f"args.toa: Value error, {NO_MJD}"),
+        ("CHIME FRB", BURST | {"error": 1e300}, "args.error: Input should be less than or equal to 180"),
+        ("CHIME FRB", BURST | {"error": -1}, "args.error: Input should be greater than or equal to 0"),
+        ("CHIME FRB", BURST | {"error": "nan"}, "args.error: Input should be"),
+        ("CHIME FRB", BURST | {"position": "180,53,x"}, "args.error: Input should be a valid number"),
+        ("CHIME FRB", BURST | {"reference_mhz": 1e-200}, "args.referencemhz: Input should be greater than"),
+        ("CHIME FRB", BURST | {"containment": 1e-320}, "args.containment: Input should be greater than"),
+        ("CHIME FRB", BURST | {"dm": 1e308}, "args.dm: Input should be less than or equal to 100000"),
+        ("CHIME FRB", BURST | {"dm_error": 1e300}, "args.dmerror: Input should be less than or equal to"),
         ("CHIME FRB", BURST | {"toa": "nan"}, f"args.toa: Value error, {NO_MJD}"),
         (
             "CHIME FRB",

@@ -143,12 +143,134 @@ def test_an_array_that_takes_no_command_is_stuck_where_it_is() -> None:
     assert "stuck: 0 of 63 antennas are settled at 106.77° after 240 s" in outcome.detail["message"]
 
 
-def test_those_that_did_not_report_before_do_not_count() -> None:
+def test_those_that_did_not_report_before_do_not_count_and_are_told() -> None:
     array = Array()
-    array.twin.misbehaviour.silent = set(range(1, 60))
+    array.twin.misbehaviour.silent = set(range(1, 31))
     array.pass_by(90)
+    plan = array.plan(repoint())
+    assert isinstance(plan, Plan)
+    assert plan.summary["message"].startswith("33 antennas from")
+    assert plan.summary["message"].endswith("; 30 more do not report")
     outcome = array.carry_through(repoint())
-    assert outcome.detail["message"] == "4 of 4 antennas are settled at 106.77°"
+    assert outcome.state is State.DONE
+    message = "33 of 33 antennas are settled at 106.77°; 30 more do not report"
+    assert outcome.detail["message"] == message
+    outcome = array.carry_through(command("repoint", {"dec": 54.0}, id=778))
+    assert outcome.detail["message"].endswith("already; 30 more do not report")
+
+
+def test_a_few_that_report_do_not_speak_for_the_array() -> None:
+    array = Array()
+    array.twin.misbehaviour.silent = set(range(2, 64))
+    array.pass_by(90)
+    for dec in (54.0, 37.23):
+        with pytest.raises(Later, match="only 1 of 63 antennas report"):
+            array.plan(repoint(dec=dec))
+    array.settings = array.settings.model_copy(update={"antennas": (1, 2, 3), "reporting_share": 0.3})
+    assert isinstance(array.plan(repoint()), Plan)
+
+
+def test_of_two_that_are_sent_at_once_the_second_waits_until_the_first_stands() -> None:
+    array = Array()
+    first, second = repoint(elevation=60), command("repoint", {"elevation": 110}, id=778)
+    back = command("repoint", {"elevation": 90}, id=779)
+    begun, plan = array.begin(first), None
+    for entry in (second, back):  # also where the array stands until it has heard of the first
+        with pytest.raises(Later, match=r"was sent to 60.00°, and 63 of 63 antennas are not there"):
+            array.plan(entry)
+    array.pass_by(5)
+    with pytest.raises(Later, match="is moving"):
+        array.plan(second)
+    outcome = array.hands.follow(first, begun, array)
+    assert (outcome.state, outcome.detail["settled"]) == (State.DONE, 63)
+    plan = array.plan(second)
+    assert isinstance(plan, Plan)
+    assert array.carry_through(second).state is State.DONE
+    assert [told["elevation"] for told in array.twin.account] == [60, 110]
+
+
+@pytest.mark.parametrize("settings", [{}, {"antennas": (3, 7)}])
+def test_one_that_stood_there_and_was_sent_on_before_anybody_looked_is_done(settings: dict[str, Any]) -> None:
+    """The client died as the array moved; the next began with the next command."""
+    array = Array(**settings)
+    first = repoint(elevation=95)
+    begun = array.begin(first)
+    array.pass_by(20)
+    for id, elevation in ((778, 100), (779, 90)):
+        array.carry_through(command("repoint", {"elevation": elevation}, id=id))
+    array.pass_by(300)
+    outcome = array.hands.follow(first, begun, array)
+    assert outcome.state is State.DONE
+    number = 2 if settings else 63
+    says = f"{number} of {number} antennas are settled at 95.00°, and the array was sent elsewhere then"
+    assert outcome.detail["message"] == says
+    assert "clock" not in outcome.detail
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_one_that_was_sent_elsewhere_before_it_stood_there_has_failed(is_forgotten: bool) -> None:
+    array = Array()
+    begun = array.begin(repoint(elevation=110))
+    array.pass_by(5)
+    array.keys.put(ALL, b'{"cmd": "move", "val": 90}')
+    array.pass_by(5)
+    if is_forgotten:
+        array.keys.compact()
+    outcome = array.hands.follow(repoint(elevation=110), begun, array)
+    assert outcome.state is State.FAILED
+    says = "only 0 of 63 antennas are settled at 110.00°, and the array was sent elsewhere then"
+    assert outcome.detail["message"] == says
+
+
+def test_of_two_that_were_planned_one_is_sent() -> None:
+    array = Array()
+    entries = [repoint(elevation=60), command("repoint", {"elevation": 110}, id=778)]
+    plans = [array.plan(entry) for entry in entries]
+    assert all(isinstance(plan, Plan) for plan in plans)
+    array.hands.carry_out(entries[0], plans[0])  # type: ignore[arg-type]
+    with pytest.raises(Later, match="another has put /cmd/ant/0 meanwhile"):
+        array.hands.carry_out(entries[1], plans[1])  # type: ignore[arg-type]
+    assert array.hands.find(entries[1]) is None
+    assert array.told(ALL) == [{"cmd": "move", "val": 60}]
+
+
+@pytest.mark.parametrize("is_forgotten", [False, True])
+def test_what_was_not_done_in_the_time_of_a_move_holds_nobody_up(is_forgotten: bool) -> None:
+    array = Array(stuck_s=100)
+    array.twin.misbehaviour.is_deaf = True
+    array.begin(repoint(elevation=60))
+    array.pass_by(20 if is_forgotten else 98)
+    with pytest.raises(Later, match="was sent to"):
+        array.plan(command("repoint", {"elevation": 110}, id=778))
+    if is_forgotten:
+        array.keys.compact()
+    else:
+        array.pass_by(4)
+    assert isinstance(array.plan(command("repoint", {"elevation": 110}, id=778)), Plan)
+
+
+def test_one_antenna_that_was_sent_elsewhere_since_holds_nobody_up() -> None:
+    array = Array()
+    array.carry_through(repoint(elevation=60))
+    for number in range(1, 64):
+        array.keys.put(f"/cmd/ant/{number}", b'{"cmd": "move", "val": 61}')
+    array.pass_by(10)
+    array.keys.put("/cmd/ant/7", b'{"cmd": "move", "val": 90}')
+    assert isinstance(array.plan(command("repoint", {"elevation": 110}, id=778)), Plan)
+
+
+def test_a_recording_that_begins_after_the_plan_is_seen() -> None:
+    array = Array()
+    plan = array.plan(repoint())
+    assert isinstance(plan, Plan)
+    array.twin.record(True)
+    with pytest.raises(Later, match="is recording"):
+        array.hands.carry_out(repoint(), plan)
+    array.keys.put("/cmd/corr/docopy", b"?")
+    with pytest.raises(Later, match="does not say whether"):
+        array.hands.carry_out(repoint(), plan)
+    assert array.told(ALL) == []
+    assert array.hands.find(repoint()) is None
 
 
 def test_where_no_antenna_reports_it_is_asked_again() -> None:

@@ -227,3 +227,86 @@ def test_a_retraction_ends_the_wait() -> None:
     assert isinstance(outcome, Outcome)
     assert array.now == began
     assert outcome.detail["message"].endswith("gone has taken its event back: not looked for any more")
+
+
+def test_what_is_hidden_by_a_later_trigger_is_found_without_a_folder() -> None:
+    """Also by a client that starts after both; another that cannot be read hides nothing either."""
+    array = Array(search_wait_s=0)
+    seen(array)
+    seen(array, "260301aaac", moment=SEEN + timedelta(seconds=15), dm=50.0)
+    array.keys.put("/mon/corr/1/trigger", b"?")
+    detail = array.carry_through(chime()).detail
+    assert [found["name"] for found in detail["found"]] == [NAME]
+    assert (detail["triggers"], detail["unreadable"]) == (2, 1)
+
+
+def test_etcd_is_asked_for_each_trigger_once_and_no_farther_back_than_is_needed() -> None:
+    array = Array(search_wait_s=10)
+    for number, before_s in enumerate((9000, 8000, 60, 30)):
+        seen(array, f"260301aaa{number}", moment=SEEN - timedelta(seconds=before_s), dm=DM + 100)
+    asked: list[int] = []
+    get = array.keys.get
+
+    def counted(key: str, revision: int = 0) -> Any:
+        if key == "/mon/corr/1/trigger":
+            asked.append(revision)
+        return get(key, revision)
+
+    array.keys.get = counted  # type: ignore[method-assign]
+    assert array.carry_through(chime()).detail["triggers"] == 3
+    assert sum(revision > 0 for revision in asked) == 2
+
+
+def test_what_etcd_has_forgotten_is_known_to_who_looked_before() -> None:
+    array = Array(search_wait_s=10)
+    seen(array)
+    trace = array.begin(chime(dm=DM + 100))
+    wait = array.wait
+
+    def forget(seconds: float) -> None:
+        array.keys.compact()
+        wait(seconds)
+        seen(array, "260301aaac", dm=DM + 50)
+
+    array.wait = forget  # type: ignore[method-assign]
+    detail = array.hands.follow(chime(dm=DM + 100), trace, array).detail
+    assert {near["name"] for near in detail["nearest"]} == {NAME, "260301aaac"}
+
+
+def test_a_link_to_nowhere_blinds_nobody(tmp_path: Path) -> None:
+    array = Array(folder=tmp_path)
+    seen(array)
+    array.keys.put("/mon/corr/1/trigger", b"?")
+    (tmp_path / "gone.json").symlink_to("/nonexistent/gone.json")
+    detail = array.carry_through(chime()).detail
+    assert [found["name"] for found in detail["found"]] == [NAME]
+    assert "gone.json: No such file or directory" in detail["why_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("args", "found"),
+    [
+        # 2° apart; the beam and a radius of 0.1° allow for 2.41° at 99 %.
+        ({"position": "180,39.3,0.1"}, True),
+        ({"position": "180,41.3,0.1"}, False),
+        ({"position": "180,41.3,3"}, True),
+        ({"position": "180,41.3,"}, False),
+        ({"position": "180,41.3", "error_deg": 3}, True),
+        ({"ra": 180, "dec": 41.3, "errorDeg": "3"}, True),
+    ],
+)
+def test_the_error_of_today_is_kept(args: dict[str, Any], found: bool) -> None:
+    array = Array(search_wait_s=0)
+    seen(array)
+    entry = chime()
+    rest = {name: value for name, value in entry.args.items() if name not in ("ra", "dec")}
+    entry = entry.model_copy(update={"args": rest | args})
+    assert bool(array.carry_through(entry).detail["found"]) is found
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+00:00"])
+def test_a_time_of_arrival_may_be_iso(zone: str) -> None:
+    array = Array(search_wait_s=0)
+    seen(array)
+    toa = (SEEN + timedelta(seconds=LATER_S)).replace(tzinfo=None).isoformat() + zone
+    assert array.carry_through(chime(toa=toa)).detail["found"]

@@ -89,10 +89,11 @@ def test_what_a_check_sees(tmp_path: Path) -> None:
         "pointing: elevation 90.00°, declination +37.23°",
         "recording: no",
         "correlator: counts spectra from 2026-03-01T06:00:00Z; 16 nodes count their dumps",
+        "triggers: etcd remembers 1 of /mon/corr/1/trigger, as far back as a search looks",
         "newest trigger: 260301aaab of 2026-03-01T06:01:00Z, DM 500.0, S/N 9.5",
         "etcd answers",
     ]
-    assert len(findings) == 9
+    assert len(findings) == 10
 
 
 def test_what_is_not_well_is_said_by_a_check() -> None:
@@ -108,13 +109,26 @@ def test_what_is_not_well_is_said_by_a_check() -> None:
         "clock: the antennas' clock is 3.0 s behind this host's",
         "recording: /cmd/corr/docopy does not say whether the array is recording",
         "correlator: does not say from when it counts spectra; 16 nodes count their dumps",
-        "newest trigger: cannot be read: snr: Field required",
+        "clock: the correlator's clock is 3.0 s behind this host's",
+        "newest trigger: cannot be read: /mon/corr/1/trigger: snr: Field required",
     ]
     array.twin.misbehaviour.silent = set(range(1, 64))
     array.pass_by(90)
     assert "antennas: 0 report, 0 are settled" in wrong(array)
     array.keys.is_away = True
     assert wrong(array)[-1] == "etcd does not answer: nobody answers"
+
+
+def test_a_check_tells_of_a_dump_that_is_waited_for_and_of_nodes_that_are_silent() -> None:
+    array = Array()
+    array.keys.put("/mon/corr/99", b'{"n_trigs": 3}')
+    array.keys.put("/cmd/corr/0", b'{"cmd": "trigger", "val": "850000-260301aaab-"}')
+    array.pass_by(1)
+    notes = [one.text for one in check(array.keys, array.settings, array.now) if one.level is Level.NOTE]
+    assert notes[-3:-1] == [
+        "correlator: nothing new of node 99",
+        "correlator: waits for dump 260301aaab, and takes no other",
+    ]
 
 
 def wrong(array: Array) -> list[str]:

@@ -27,10 +27,14 @@ Request = TypeVar("Request", bound=_Request)
 
 
 class Range(_Request):
-    """One key; or those from it up to `range_end`, which is left out; all from it where that is a zero."""
+    """One key; or those from it up to `range_end`, which is left out; all from it where that is a zero.
+
+    `revision` is as of when, 0 for now.
+    """
 
     key: Base64Bytes = b""
     range_end: Base64Bytes = b""
+    revision: int = 0
 
     def holds(self, key: bytes) -> bool:
         if not self.range_end:

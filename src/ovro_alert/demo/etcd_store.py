@@ -27,6 +27,7 @@ from ovro_alert.demo.etcd_requests import (
 LARGEST = 3 * 2**19
 MOST_OPERATIONS = 128
 IDLE_S = 0.5
+COMPACTED = "mvcc: required revision has been compacted"
 COMPARED = {"VERSION": "version", "CREATE": "create_revision", "MOD": "mod_revision"}
 RESPONSES: dict[type[Range | Put], str] = {
     Range: "response_range",
@@ -129,7 +130,13 @@ class Store:
                 del self._current[key]
                 self._history.append(Entry(key, mod_revision=revision))
             return _message(deleted=len(keys))
-        return _message(kvs=[_message(**self._current[key]._asdict()) for key in keys], count=len(keys))
+        kvs = [self._current[key] for key in keys] if not request.revision else self._as_of(request)
+        return _message(kvs=[_message(**each._asdict()) for each in kvs], count=len(kvs))
+
+    def _as_of(self, request: Range) -> list[Entry]:
+        self._remembers(request.revision)
+        then = {each.key: each for each in self._history if each.mod_revision <= request.revision}
+        return [each for key, each in sorted(then.items()) if each.version and request.holds(key)]
 
     def _txn(self, txn: Txn) -> dict[str, Any]:
         succeeded = all(self._is_so(each) for each in txn.compare)
@@ -146,13 +153,20 @@ class Store:
         return bool(getattr(entry, field) == getattr(compare, field))
 
     def _compact(self, revision: int) -> dict[str, Any]:
+        self._remembers(revision)
+        if revision == self._compacted:
+            raise Refusal(COMPACTED, OUT_OF_RANGE)
+        self._compacted = revision
+        first = bisect_left(self._history, revision, key=_revision_of)
+        kept = {each.key: each for each in self._history[:first]}  # what held then is known
+        self._history = sorted(kept.values(), key=_revision_of) + self._history[first:]
+        return {}
+
+    def _remembers(self, revision: int) -> None:
         if revision > self._revision:
             raise Refusal("mvcc: required revision is a future revision", OUT_OF_RANGE)
-        if revision <= self._compacted:
-            raise Refusal("mvcc: required revision has been compacted", OUT_OF_RANGE)
-        self._compacted = revision
-        self._history = self._history[bisect_left(self._history, revision, key=_revision_of) :]
-        return {}
+        if revision < self._compacted:
+            raise Refusal(COMPACTED, OUT_OF_RANGE)
 
 
 def _check(requests: Sequence[Range | Put]) -> None:

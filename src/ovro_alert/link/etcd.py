@@ -33,6 +33,7 @@ __all__ = ["Compacted", "Etcd", "EtcdAway", "EtcdRefused", "Found", "Put"]
 CONNECT_S = 3.0
 ANSWER_S = 5.0
 SILENCE_S = 15.0
+COMPACTED = "required revision has been compacted"  # of a revision that is forgotten etcd says no more
 # Each watch holds a connection for itself, so that a limit would let watches keep everybody else out. What is
 # idle longer than this may have been forgotten by a firewall, and a put by it would be lost.
 LIMITS = httpx2.Limits(max_connections=None, keepalive_expiry=60.0)
@@ -64,16 +65,17 @@ class Etcd:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    def get(self, key: str) -> Found:
-        """What is under `key`: linearizable, so never older than what anybody was told before."""
-        with self._ask("/kv/range", {"key": _text(key)}) as response:
-            answer = read(Range, response)
+    def get(self, key: str, revision: int = 0) -> Found:
+        """What is under `key`: linearizable, so never older than what anybody was told before.
+
+        With a revision, what was under it then; Compacted where that is no longer known.
+        """
+        answer = self._range({"key": _text(key)}, revision)
         return Found(answer.kvs[0].put if answer.kvs else None, answer.header.revision)
 
-    def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
+    def get_all(self, prefix: str, revision: int = 0) -> tuple[dict[str, Put], int]:
         """As `get`, of every key that begins with `prefix`; and the revision of the whole store."""
-        with self._ask("/kv/range", _below(prefix)) as response:
-            answer = read(Range, response)
+        answer = self._range(_below(prefix), revision)
         return {each.name: each.put for each in answer.kvs}, answer.header.revision
 
     def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
@@ -139,6 +141,15 @@ class Etcd:
         """As `watch`, of every key that begins with `prefix`, each put with its key."""
         with self._watch(_below(prefix), start, silence_s) as told_of:
             yield ((each.name, each.put) for each in told_of)
+
+    def _range(self, what: Mapping[str, str], revision: int) -> Range:
+        try:
+            with self._ask("/kv/range", {**what, "revision": str(revision)}) as response:
+                return read(Range, response)
+        except EtcdRefused as refused:
+            if COMPACTED in str(refused):
+                raise Compacted(revision + 1) from refused
+            raise
 
     @contextmanager
     def _watch(self, what: Mapping[str, str], start: int, silence_s: float) -> Iterator[Iterator[KeyValue]]:

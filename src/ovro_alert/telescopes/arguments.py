@@ -6,7 +6,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-_OTHER_NAMES = {"starttime": "start", "endtime": "end", "beam": "beamnum", "inttimems": "inttime"}
+_OTHER_NAMES = {
+    "starttime": "start",
+    "endtime": "end",
+    "beam": "beamnum",
+    "inttimems": "inttime",
+    "errordeg": "error",
+}
 # How else names begin that can only mean an argument: `start_mjd`, `beam_number`, `integration_time`, or the
 # keys of a session definition file. Only those that may be left out: any other one is missed.
 _MEANT = {
@@ -48,8 +54,8 @@ class Arguments(BaseModel):
 def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments under one spelling each: `Start_Time`, `start time` and `startTime` are `start`.
 
-    A `position` of today, `ra,dec` or `ra,dec,err` in degrees, becomes `ra` and `dec`; what is null is left
-    out. ValueError where two spellings of one argument disagree.
+    A `position` of today, `ra,dec` or `ra,dec,err` in degrees, becomes `ra`, `dec` and `error`; what is null
+    is left out. ValueError where two spellings of one argument disagree.
     """
     args: dict[str, Any] = {}
     for name, value in given.items():
@@ -62,8 +68,8 @@ def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
         args[plain] = value
     position = args.get("position")
     if isinstance(position, str) and position.count(",") in (1, 2):
-        for name, value in zip(("ra", "dec"), position.split(","), strict=False):
-            if not _is_same(args.setdefault(name, value), value):
+        for name, value in zip(("ra", "dec", "error"), position.split(","), strict=False):
+            if value.strip() and not _is_same(args.setdefault(name, value), value):
                 raise ValueError(f"{name} is given twice, and differently: position has another")
     return args
 

@@ -15,11 +15,14 @@ class Keys(Protocol):
     Every method raises Unreachable where no answer comes; what was asked may have happened.
     """
 
-    def get(self, key: str) -> Found:
-        """What is under `key`, never older than what anybody was told before."""
+    def get(self, key: str, revision: int = 0) -> Found:
+        """What is under `key`, never older than what anybody was told before.
 
-    def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
-        """What is under every key that begins with `prefix`, and the revision of the store at that moment."""
+        With a revision, what was under it then; raises Compacted where that is forgotten.
+        """
+
+    def get_all(self, prefix: str, revision: int = 0) -> tuple[dict[str, Put], int]:
+        """As `get`, of every key that begins with `prefix`; and the revision of the store at that moment."""
 
     def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
         """What is under each of `keys`, of one moment, without those that hold nothing; 128 at most."""

@@ -1,17 +1,22 @@
 """The arguments of the array's commands."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from ovro_alert.alert import Declination, Finite, NotNegative, Positive, Probability, RightAscension
-from ovro_alert.command import from_mjd
+from ovro_alert.alert import Declination, Finite, NotNegative, RightAscension
+from ovro_alert.command import from_mjd, to_mjd
 from ovro_alert.telescopes.arguments import Arguments, reason, spelled
 
 __all__ = ["BurstArguments", "DumpArguments", "RepointArguments", "reason", "spelled"]
 
 FIRST, LAST = 51544, 88069  # MJD: the years 2000 to 2100
+NO_MOMENT = "must be ISO 8601 or an MJD, between the years 2000 and 2100"
+# Far beyond any that there is, and so far that nothing overflows.
+MOST_DM = 1e5  # pc cm⁻³
+Frequency = Annotated[float, Field(ge=10, le=1e5)]  # MHz
+Containment = Annotated[float, Field(ge=0.01, le=1)]
 
 
 def to_moment(mjd: float) -> datetime:
@@ -22,10 +27,18 @@ def to_moment(mjd: float) -> datetime:
 
 
 def _to_moment(value: object) -> datetime:
+    """The moment of an MJD, or of ISO 8601: UTC unless it says otherwise."""
     try:
         return to_moment(float(value))  # type: ignore[arg-type]  # what is none is refused
-    except TypeError:
-        raise ValueError("must be an MJD between the years 2000 and 2100") from None
+    except (TypeError, ValueError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(value if isinstance(value, str) else "")  # 20260301 is no date
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        to_moment(to_mjd(moment))
+    except (ValueError, OverflowError):
+        raise ValueError(NO_MOMENT) from None
+    return moment
 
 
 Moment = Annotated[datetime, BeforeValidator(_to_moment)]
@@ -60,16 +73,16 @@ class DumpArguments(Arguments):
 class BurstArguments(Arguments):
     """A burst that another telescope has seen.
 
-    `toa` (MJD) is topocentric, at `reference_mhz`; within `error` (deg) it lies with the probability
+    `toa` is topocentric, at `reference_mhz`; within `error` (deg) it lies with the probability
     `containment`.
     """
 
     ra: RightAscension
     dec: Declination
-    dm: Positive
+    dm: Annotated[float, Field(gt=0, le=MOST_DM)]
     toa: Moment
     event: str = ""
-    error: NotNegative | None = None
-    containment: Probability | None = None
-    dmerror: NotNegative | None = None
-    referencemhz: Positive | None = None
+    error: Annotated[float, Field(ge=0, le=180)] | None = None
+    containment: Containment | None = None
+    dmerror: Annotated[float, Field(ge=0, le=MOST_DM)] | None = None
+    referencemhz: Frequency | None = None

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ovro_alert.acting import Unreachable
-from ovro_alert.telescopes.dsa.dump import ANNOUNCEMENT
+from ovro_alert.telescopes.dsa.correlator import Correlator
 from ovro_alert.telescopes.dsa.monitor import SETTLED, Monitor
 from ovro_alert.telescopes.dsa.pointing import to_declination
+from ovro_alert.telescopes.dsa.search import EARLIER
 from ovro_alert.telescopes.dsa.settings import DsaSettings
-from ovro_alert.telescopes.dsa.trigger import read
+from ovro_alert.telescopes.dsa.trigger import ANNOUNCEMENT, Announced, Trigger
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.findings import Finding, Level
 
@@ -21,8 +22,8 @@ def check(keys: Keys, settings: DsaSettings, now: datetime) -> list[Finding]:
         findings += [
             *_antennas(monitor, settings, now),
             _recording(monitor),
-            _correlator(monitor),
-            _trigger(keys),
+            *_correlator(Correlator(keys, settings), now),
+            *_triggers(keys, now),
         ]
     except Unreachable as away:
         findings.append(Finding(Level.WRONG, f"etcd does not answer: {away}"))
@@ -54,29 +55,39 @@ def _recording(monitor: Monitor) -> Finding:
         return Finding(Level.WRONG, f"recording: {error}")
 
 
-def _correlator(monitor: Monitor) -> Finding:
-    origin, dumps = monitor.origin(), monitor.dumps()
-    nodes = f"{len(dumps)} nodes count their dumps"
+def _correlator(correlator: Correlator, now: datetime) -> Iterator[Finding]:
+    (origin, last), nodes = correlator.look(), correlator.nodes()
+    count = f"{len(nodes.dumps)} nodes count their dumps"
     if origin is None:
-        return Finding(Level.WRONG, f"correlator: does not say from when it counts spectra; {nodes}")
-    return Finding(Level.FINE, f"correlator: counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {nodes}")
+        said = f"correlator: does not say from when it counts spectra; {count}"
+        yield Finding(Level.WRONG, said)
+    else:
+        yield Finding(Level.FINE, f"correlator: counts spectra from {origin:%Y-%m-%dT%H:%M:%SZ}; {count}")
+    if nodes.silent:
+        yield Finding(Level.NOTE, f"correlator: nothing new of node {', '.join(map(str, nodes.silent))}")
+    if correlator.waits(last, origin, nodes, now):
+        yield Finding(Level.NOTE, f"correlator: waits for dump {last.name}, and takes no other")
+    if off := correlator.clock(nodes, now):
+        yield Finding(Level.WRONG, f"clock: {off}")
 
 
-def _trigger(keys: Keys) -> Finding:
-    newest = keys.get(ANNOUNCEMENT).put
-    if newest is None:
-        return Finding(Level.NOTE, "newest trigger: none")
-    try:
-        trigger = read(newest.value)
-    except ValueError as error:
-        return Finding(Level.WRONG, f"newest trigger: cannot be read: {error}")
-    says = f"{trigger.name} of {trigger.time:%Y-%m-%dT%H:%M:%SZ}, DM {trigger.dm:.1f}, S/N {trigger.snr:.1f}"
-    return Finding(Level.FINE, f"newest trigger: {says}")
+def _triggers(keys: Keys, now: datetime) -> Iterator[Finding]:
+    """Those that a search sees in etcd, of one that is asked for now."""
+    said = list(Announced(keys).since(now - EARLIER))
+    held = f"triggers: etcd remembers {len(said)} of {ANNOUNCEMENT}, as far back as a search looks"
+    yield Finding(Level.FINE, held)
+    if not said:
+        yield Finding(Level.NOTE, "newest trigger: none")
+    elif isinstance(newest := said[0], Trigger):
+        of = f"{newest.name} of {newest.time:%Y-%m-%dT%H:%M:%SZ}, DM {newest.dm:.1f}, S/N {newest.snr:.1f}"
+        yield Finding(Level.FINE, f"newest trigger: {of}")
+    else:
+        yield Finding(Level.WRONG, f"newest trigger: cannot be read: {newest}")
 
 
 def _folder(settings: DsaSettings) -> Finding:
     if settings.triggers is None:
-        return Finding(Level.NOTE, "triggers: no folder is set, and a search sees the newest one only")
+        return Finding(Level.NOTE, "triggers: no folder is set, and a search sees what etcd remembers only")
     if not settings.triggers.is_dir():
         return Finding(Level.WRONG, f"triggers: {settings.triggers} is not there")
     return Finding(Level.FINE, f"triggers: {settings.triggers}")

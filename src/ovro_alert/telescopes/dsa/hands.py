@@ -28,7 +28,7 @@ class DsaHands(ByWord):
         marks = Marks(keys, settings.marks)
         super().__init__(
             {
-                "dump": Dumps(settings, monitor, marks, clock),
+                "dump": Dumps(keys, settings, marks, clock),
                 "repoint": Repoint(settings, monitor, marks, clock),
                 "chime frb": Search(keys, settings, monitor, clock),
             }

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ovro_alert.acting import Trace, Unreachable
+from ovro_alert.acting import Later, Trace
 from ovro_alert.alert import Utc
 from ovro_alert.command import Entry, from_mjd
 from ovro_alert.telescopes import fence
@@ -29,6 +29,7 @@ class Mark(BaseModel):
     command: str = ""
     antennas: tuple[int, ...] = ()  # of a move: those that reported
     dumps: dict[int, int] = {}  # of a dump: how many there were before, by node
+    revision: int = Field(0, exclude=True)  # at which it was put, where it was found
 
     @classmethod
     def of(cls, entry: Entry, kind: Kind, name: str, at: datetime, **more: Any) -> Self:
@@ -55,22 +56,26 @@ class Marks:
             return None
         fence.check(put)
         try:
-            return Mark.model_validate_json(put.value)
+            mark = Mark.model_validate_json(put.value)
         except ValidationError:  # whatever it is: something was done, and is not done again
-            return Mark(at=from_mjd(entry.command_mjd), name=self._key(entry), kind="move")
+            mark = Mark(at=from_mjd(entry.command_mjd), name=self._key(entry), kind="move")
+        return mark.model_copy(update={"revision": put.revision})
 
     def forbid(self, entry: Entry, why: str) -> bool:
         """Takes a command's mark; False where it has one."""
         return fence.forbid(self._keys, self._key(entry), why)
 
-    def act(self, entry: Entry, mark: Mark, puts: Mapping[str, bytes]) -> Mark:
-        """Puts what moves the telescope, unless the command has a mark already; the mark that it has then."""
+    def act(self, entry: Entry, mark: Mark, puts: Mapping[str, bytes], unchanged: Mapping[str, int]) -> Mark:
+        """Puts what moves the telescope, unless the command has a mark already; the mark that it has then.
+
+        Raises Later where a key of `unchanged` was put after its revision: what was planned by it is over.
+        """
         key = self._key(entry)
-        if self._keys.put_once(key, {key: mark.model_dump_json().encode(), **puts}):
+        if self._keys.put_once(key, {key: mark.model_dump_json().encode(), **puts}, unchanged):
             return mark
         found = self.find(entry)
         if found is None:
-            raise Unreachable(f"{key} was there, and is not any more")
+            raise Later(f"another has put {' or '.join(unchanged)} meanwhile")
         return found
 
     def _key(self, entry: Entry) -> str:

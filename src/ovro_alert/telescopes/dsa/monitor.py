@@ -1,30 +1,28 @@
-"""What the array's monitor points say.
+"""Where the antennas are, what they were told last, and whether the array records.
 
 `/mon/ant/<n>`: `time` (MJD), `ant_el`, `ant_cmd_el` (deg), `drv_state`, each second [dsa110/dsa110-hwmc].
-`/mon/corr/<n>`: `n_trigs`, how many dumps a node of the correlator has written; `/mon/snap/1/armed_mjd` and
-`/mon/snap/1/utc_start`: from when spectra are counted [dsa110/dsa110-xengine, corr.py]. What cannot be read
-is as if it were not said.
+What cannot be read is as if it were not said.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from itertools import takewhile
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import from_json
 
 from ovro_alert.alert import Finite
 from ovro_alert.telescopes.dsa.arguments import to_moment
+from ovro_alert.telescopes.dsa.history import history
+from ovro_alert.telescopes.dsa.points import Point, differ, numbered, read_point
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.etcd import Keys, Put
 
 ANTENNAS = "/mon/ant/"
-CORRELATOR = "/mon/corr/"
-ARMED = "/mon/snap/1/armed_mjd"
-STARTED = "/mon/snap/1/utc_start"
-NEVER_ARMED = 55000.0  # what armed_mjd is until it is one [dsa110/SNAP_control]
-SEQUENCE_S = 32.768e-6  # `utc_start` counts in it, a spectrum is two
+COMMAND = "/cmd/ant/"
+MOST_MOVES = 50  # that are looked at, of one number
+ALL = 0  # the number that every antenna listens to beside its own
 DRIVES = {
     0: "halted",
     1: "moving",
@@ -35,30 +33,17 @@ DRIVES = {
 }
 MOVING, SETTLED = 1, 2
 
-Model = TypeVar("Model", bound=BaseModel)
 
-
-class _Point(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-class _AntennaPoint(_Point):
+class _AntennaPoint(Point):
     time: Finite
     ant_el: Finite
     ant_cmd_el: Finite
     drv_state: int
 
 
-class _NodePoint(_Point):
-    n_trigs: int
-
-
-class _Armed(_Point):
-    armed_mjd: Finite
-
-
-class _Started(_Point):
-    utc_start: int
+class _MovePoint(Point):
+    cmd: Literal["move"]
+    val: Finite
 
 
 @dataclass(frozen=True)
@@ -99,6 +84,14 @@ class Array:
         return elevations[len(elevations) // 2] if elevations else None
 
 
+@dataclass(frozen=True)
+class Move:
+    """What antennas were told, at which revision: the elevation (deg), None where it was none."""
+
+    revision: int
+    elevation: float | None
+
+
 class Monitor:
     """Reads them. Every method raises Unreachable."""
 
@@ -106,16 +99,19 @@ class Monitor:
         self._keys = keys
         self._settings = settings
 
-    def array(self, now: datetime) -> Array:
-        """The antennas. One reports if its last word is about as new as the newest, and that is new."""
+    def array(self, now: datetime, revision: int = 0) -> Array:
+        """The antennas. One reports if its last word is about as new as the newest, and that is new.
+
+        Or as they were at a revision, whenever that was; raises Compacted where that is forgotten.
+        """
         said: dict[int, Antenna | None] = {}
-        for number, put in _numbered(self._keys.get_all(ANTENNAS)[0], ANTENNAS):
-            said[number] = _antenna(_read(_AntennaPoint, put))
+        for number, put in numbered(self._keys.get_all(ANTENNAS, revision)[0], ANTENNAS):
+            said[number] = _antenna(read_point(_AntennaPoint, put))
         newest = max((antenna.at for antenna in said.values() if antenna), default=None)
         if newest is None:
             return Array({}, tuple(sorted(said)), None)
         silence = timedelta(seconds=self._settings.silent_s)
-        oldest = newest - silence if abs(newest - now) <= silence else None
+        oldest = newest - silence if revision or abs(newest - now) <= silence else None
         reporting = {
             number: antenna
             for number, antenna in sorted(said.items())
@@ -126,10 +122,22 @@ class Monitor:
 
     def clock(self, array: Array) -> str | None:
         """What to tell people where the array's clock and ours differ."""
-        if array.ahead_s is None or abs(array.ahead_s) <= self._settings.clock_s:
-            return None
-        which = "ahead of" if array.ahead_s > 0 else "behind"
-        return f"the antennas' clock is {abs(array.ahead_s):.1f} s {which} this host's"
+        return differ("antennas'", array.ahead_s, self._settings.clock_s)
+
+    def moves(self) -> dict[int, Move]:
+        """What was told last to each number of antennas that anything was told to."""
+        told = numbered(self._keys.get_all(COMMAND)[0], COMMAND)
+        return {number: _move(put) for number, put in told}
+
+    def moved_on(self, since: int, numbers: Iterable[int]) -> Move | None:
+        """What was told first to one of some numbers after a revision, as far as etcd remembers."""
+        newest = self.moves()
+        later: list[Move] = []
+        for number in numbers:
+            if number in newest and newest[number].revision > since:
+                puts = history(self._keys, f"{COMMAND}{number}", MOST_MOVES)
+                later += [_move(put) for put in takewhile(lambda put: put.revision > since, puts)]
+        return min(later, key=lambda move: move.revision, default=None)
 
     def recording(self) -> str:
         """What says whether the array records, for people; "" where that says that it does not.
@@ -148,26 +156,6 @@ class Monitor:
             raise LookupError(f"{name} does not say whether the array is recording")
         return "" if str(value) in self._settings.idle else f"{name} says {str(value)[:50]!r}"
 
-    def origin(self) -> datetime | None:
-        """When the spectrum 0 was; None where the correlator does not count."""
-        armed, started = (
-            _read(model, self._keys.get(key).put) for model, key in ((_Armed, ARMED), (_Started, STARTED))
-        )
-        if not isinstance(armed, _Armed) or not isinstance(started, _Started):
-            return None
-        if armed.armed_mjd == NEVER_ARMED:
-            return None
-        try:
-            return to_moment(armed.armed_mjd) + timedelta(seconds=started.utc_start * SEQUENCE_S)
-        except (ValueError, OverflowError):
-            return None
-
-    def dumps(self) -> dict[int, int]:
-        """How many dumps each node of the correlator has written; of those that say so."""
-        points = self._keys.get_all(CORRELATOR)[0]
-        read = ((number, _read(_NodePoint, put)) for number, put in _numbered(points, CORRELATOR))
-        return {number: point.n_trigs for number, point in read if point}
-
     def value(self, key: str) -> Any:
         """What is under a key as JSON; None where nothing is, or none."""
         put = self._keys.get(key).put
@@ -177,10 +165,9 @@ class Monitor:
             return None
 
 
-def _numbered(points: Mapping[str, Put], prefix: str) -> list[tuple[int, Put]]:
-    """Those of `<prefix><n>`, without what else is below the prefix."""
-    found = ((key.removeprefix(prefix), put) for key, put in points.items())
-    return [(int(rest), put) for rest, put in found if rest.isascii() and rest.isdigit()]
+def _move(put: Put) -> Move:
+    move = read_point(_MovePoint, put)
+    return Move(put.revision, move.val if move else None)
 
 
 def _antenna(point: _AntennaPoint | None) -> Antenna | None:
@@ -189,11 +176,4 @@ def _antenna(point: _AntennaPoint | None) -> Antenna | None:
     try:
         return Antenna(point.ant_el, point.ant_cmd_el, point.drv_state, to_moment(point.time))
     except ValueError:
-        return None
-
-
-def _read(model: type[Model], put: Put | None) -> Model | None:
-    try:
-        return None if put is None else model.model_validate_json(put.value)
-    except ValidationError:
         return None

@@ -9,12 +9,11 @@ from ovro_alert.command import Entry, State
 from ovro_alert.sky.coincidence import Burst
 from ovro_alert.telescopes.dsa.arguments import BurstArguments, spelled
 from ovro_alert.telescopes.dsa.codetection import Looked, look, to_burst
-from ovro_alert.telescopes.dsa.dump import ANNOUNCEMENT
 from ovro_alert.telescopes.dsa.marks import Clock
 from ovro_alert.telescopes.dsa.monitor import Monitor
 from ovro_alert.telescopes.dsa.pointing import on_meridian, to_declination
 from ovro_alert.telescopes.dsa.settings import DsaSettings
-from ovro_alert.telescopes.dsa.trigger import Folder, Trigger, read
+from ovro_alert.telescopes.dsa.trigger import Announced, Folder, Trigger
 from ovro_alert.telescopes.etcd import Keys
 
 EARLIER = timedelta(hours=1)  # no file of a trigger is that much older than its burst
@@ -52,9 +51,10 @@ class Search:
         burst = to_burst(_arguments(entry), self._settings)
         path = self._settings.triggers
         folder = None if path is None else Folder(path)
+        announced = Announced(self._keys)
         told = False
         while True:
-            looked = self._look(burst, folder)
+            looked = self._look(burst, folder, announced)
             waited = (self._clock() - trace.at).total_seconds()
             if looked.found or waited >= self._settings.search_wait_s:
                 return Outcome(State.DONE, looked.summary())
@@ -69,16 +69,11 @@ class Search:
                 word.say(looked.summary())
             word.wait(self._settings.look_s)
 
-    def _look(self, burst: Burst, folder: Folder | None) -> Looked:
+    def _look(self, burst: Burst, folder: Folder | None, announced: Announced) -> Looked:
         def said() -> Iterator[Trigger | str]:
             if folder is not None:  # first: there it may have been written again, in better words
                 yield from folder.since(burst.time - EARLIER)
-            newest = self._keys.get(ANNOUNCEMENT).put
-            if newest is not None:
-                try:
-                    yield read(newest.value)
-                except ValueError as error:
-                    yield f"{ANNOUNCEMENT}: {error}"
+            yield from announced.since(burst.time - EARLIER)
 
         array = self._monitor.array(self._clock())
 

@@ -32,6 +32,7 @@ class DsaSettings(Settings, table="dsa"):
     antennas: tuple[Annotated[int, Field(ge=1, le=117)], ...] = ()  # those that are moved; none named: all
     tolerance_deg: Positive = 0.25
     settled_share: float = Field(0.9, gt=0, lt=1)  # of more than so many the array is settled
+    reporting_share: float = Field(0.5, ge=0, lt=1)  # unless more than so many report, none is moved
     # The farthest move takes 150 s, and a drive gives itself 5 % and 30 s more [its Lua in dsa110-hwmc].
     stuck_s: Positive = 240.0
     silent_s: Positive = 60.0  # an antenna that said nothing for so long does not report

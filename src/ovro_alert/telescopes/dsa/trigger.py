@@ -15,9 +15,13 @@ from pydantic_core import from_json
 
 from ovro_alert.alert import Declination, Finite, Localization, NotNegative, Positive, RightAscension
 from ovro_alert.telescopes.dsa.arguments import to_moment
+from ovro_alert.telescopes.dsa.history import history
+from ovro_alert.telescopes.etcd import Keys, Put
 
 LARGEST = 2**20  # bytes; they have some 2000
 MOST_FILES = 2000  # the newest
+ANNOUNCEMENT = "/mon/corr/1/trigger"
+MOST_ANNOUNCED = 50  # the newest: those of a few days
 
 
 class _Point(BaseModel):
@@ -87,14 +91,21 @@ class Folder:
 
     def since(self, moment: datetime) -> Iterator[Trigger | str]:
         """Those written since a moment, the newest first; of a file that is none, its name and why."""
+        files: list[tuple[int, str, int]] = []
         try:
             with scandir(self._path) as entries:
-                files = [(each.name, each.stat()) for each in entries if each.name.endswith(".json")]
+                names = [each.name for each in entries if each.name.endswith(".json")]
         except OSError as error:
             yield f"{self._path}: {error.strerror}"
             return
-        newest = sorted(((stat.st_mtime_ns, name, stat.st_size) for name, stat in files), reverse=True)
-        for written, name, size in newest[:MOST_FILES]:
+        for name in names:
+            try:
+                stat = (self._path / name).stat()
+            except OSError as error:  # a link to nowhere; or taken away since
+                yield f"{name}: {error.strerror}"
+            else:
+                files.append((stat.st_mtime_ns, name, stat.st_size))
+        for written, name, size in sorted(files, reverse=True)[:MOST_FILES]:
             if written < moment.timestamp() * 1e9:
                 return
             known = name, written, size
@@ -109,3 +120,30 @@ class Folder:
             return read((self._path / name).read_bytes())
         except (OSError, ValueError) as error:
             return f"{name}: {error}"
+
+
+class Announced:
+    """The triggers that the search has put into etcd, as far back as that remembers; each is got once."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._read: dict[int, Trigger | str] = {}  # by revision
+
+    def since(self, moment: datetime) -> Iterator[Trigger | str]:
+        """Those of bursts since a moment, the newest first; of one that cannot be read, why."""
+        known = [*self._read.items()]
+        news: dict[int, Trigger | str] = {}
+        for put in history(self._keys, ANNOUNCEMENT, MOST_ANNOUNCED):
+            if put.revision in self._read:
+                break
+            news[put.revision] = said = self._one(put)
+            if isinstance(said, Trigger) and said.time < moment:
+                break
+        self._read = dict([*news.items(), *known][:MOST_ANNOUNCED])
+        yield from self._read.values()
+
+    def _one(self, put: Put) -> Trigger | str:
+        try:
+            return read(put.value)
+        except ValueError as error:
+            return f"{ANNOUNCEMENT}: {error}"
