@@ -318,6 +318,26 @@ def test_where_the_one_that_must_yield_stays_nothing_is_submitted(house: House) 
     assert house.hands().follow(low, trace, house.word).state is State.DONE
 
 
+def test_one_that_another_displaces_as_it_is_cancelled_stays(house: House) -> None:
+    low = house.entry(id=1, duration=600)
+    trace = house.act(low, beams=(3,))
+    plan = house.plan(house.entry(id=2, priority=1), beams=(3,), stops_running=True)
+    other = house.hands(beams=(5,)), house.entry(id=3)
+    others = other[0].plan(other[1], house.clock())
+    assert isinstance(others, Plan)
+
+    def displaces() -> None:
+        if house.clock() == NOW:
+            house.clock.on(1)
+            other[0].carry_out(other[1], others)
+        house.twin.tick()
+
+    house.keys.idle = displaces
+    with pytest.raises(NotTaken, match="1_POWER3 was to give up its beam, and stays"):
+        house.carry_out(house.entry(id=2, priority=1), plan)
+    assert house.hands().follow(low, trace, house.word).state is State.DONE
+
+
 def test_one_that_begins_as_it_is_cancelled_stays(house: House) -> None:
     """It leaves `schedule` before `submitted` has it."""
     house.act(house.entry(id=1, start=house.at(300)), beams=(3,))
@@ -386,6 +406,8 @@ def test_a_session_that_is_dropped_without_a_word_is_not_taken(house: House) -> 
     )
     assert [each["mode"] for each in house.told()] == ["asap", "cancel"]  # so that it never comes
     assert house.twin.begun() == []
+    # Nothing shows that it does not observe, and that it was cancelled is only what it was told.
+    assert house.act(house.entry(id=778)).name == "778_POWER5"
 
 
 def test_one_that_another_followed_at_once_is_taken_and_left_alone(house: House) -> None:
@@ -549,6 +571,44 @@ def test_many_at_once_have_a_beam_each_before_any_shows(house: House) -> None:
     assert house.twin.begun() == []
     house.twin.tick()
     assert sorted(house.twin.begun()) == ["1_POWER3", "2_POWER5", "3_POWER6", "4_POWER7", "5_POWER8"]
+
+
+def test_a_command_that_is_tried_again_is_not_in_its_own_way(house: House) -> None:
+    hands, entry = house.hands(), house.entry()
+    plan = hands.plan(entry, house.clock())
+    assert isinstance(plan, Plan)
+    house.keys.away = True
+    with pytest.raises(Unreachable):
+        hands.carry_out(entry, plan)
+    house.keys.away = False
+    again = hands.plan(entry, house.clock())
+    assert isinstance(again, Plan)
+    assert again.summary["beam"] == 3
+
+
+def test_that_it_is_taken_is_seen_at_once(house: House) -> None:
+    hands, entry = house.hands(), house.entry()
+    plan = hands.plan(entry, house.clock())
+    assert isinstance(plan, Plan)
+    trace = hands.carry_out(entry, plan)
+    said_at = []
+    house.word.then = lambda: said_at.append((house.clock() - NOW, list(house.word.said)))
+    assert hands.follow(entry, trace, house.word).state is State.DONE
+    assert said_at[0] == (timedelta(seconds=5), ["777_POWER3 is observing"])
+
+
+def test_nothing_is_concluded_of_one_that_was_never_seen_while_etcd_is_away(house: House) -> None:
+    house.twin.faults.silent = True
+    entry = house.entry(duration=1)
+    trace = house.act(entry)
+
+    def away() -> None:
+        house.keys.away = True
+
+    house.word.then = away
+    house.twin.tick = lambda wait_s=0.0: None  # type: ignore[method-assign]
+    with pytest.raises(Unreachable, match="what became of 777_POWER3 cannot be known: etcd is away"):
+        house.hands().follow(entry, trace, house.word)
 
 
 def test_one_that_does_not_show_in_time_holds_its_beam_no_longer(house: House) -> None:
