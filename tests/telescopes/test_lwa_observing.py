@@ -622,6 +622,16 @@ def test_one_that_does_not_show_in_time_holds_its_beam_no_longer(house: House) -
         house.clock.on(seconds)
 
 
+def test_one_that_does_not_show_yet_may_begin_and_end_later_than_it_was_to(house: House) -> None:
+    hands = house.hands()
+    for id, seconds, beam in ((1, 5.9, 3), (2, 0.1, 5), (3, 0, 3)):
+        plan = hands.plan(house.entry(id=id, duration=1), house.clock())
+        assert isinstance(plan, Plan)
+        assert plan.summary["beam"] == beam
+        hands.carry_out(house.entry(id=id, duration=1), plan)
+        house.clock.on(seconds)
+
+
 def test_a_retraction_is_tried_until_the_session_has_gone(house: House) -> None:
     entry = house.entry(start=house.at(300))
     trace = house.act(entry)

@@ -23,11 +23,9 @@ from enum import StrEnum
 from typing import Any
 
 from ovro_alert.command import from_mjd
+from ovro_alert.telescopes.lwa.wanted import SUBMISSION
 
 POINTS = SCHEDULE, SUBMITTED, FILES = "schedule", "submitted", "sdfdict"
-# A session that begins at once records this much later than its file says, a second for each step before, and
-# ends so much later [observing/parsesdf.py].
-LATE = timedelta(seconds=5)
 
 
 class Garbled(Exception):
@@ -148,7 +146,8 @@ class Shown:
                 day, past = int(each["OBS_START_MJD"]), int(each["OBS_START_MPM"])
                 begin = from_mjd(day) + timedelta(milliseconds=past)
                 times += [begin, begin + timedelta(milliseconds=int(each["OBS_DUR"]))]
-            return Held(name, name.partition("_")[2], min(times) - lead, max(times) + LATE)
+            # One that begins at once records, and ends, a second later than it says for each step before.
+            return Held(name, name.partition("_")[2], min(times) - lead, max(times) + SUBMISSION)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return None
 

@@ -1,6 +1,7 @@
 """The hands for powerbeam and voltagebeam: a session is planned, submitted at most once, and followed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from ovro_alert.telescopes.lwa.monitor import Garbled
 from ovro_alert.telescopes.lwa.planning import Submission, Telescope
 from ovro_alert.telescopes.lwa.scheduler import Look, Mark, Scheduler
 from ovro_alert.telescopes.lwa.settings import LwaSettings
-from ovro_alert.telescopes.lwa.wanted import Unfit, wanted
+from ovro_alert.telescopes.lwa.wanted import SUBMISSION, Unfit, wanted
 
 # The scheduler looks around twice in a second: what it shows is no older for having been read so long ago.
 FRESH = timedelta(milliseconds=50)
@@ -124,7 +125,8 @@ class Observing:
             if shown.taken(each.name) or not scheduler.cancelled_by(each.name)
         ]
         others = {command: mark for command, mark in self._submitted.items() if command != entry.id}
-        held += [mark.held for mark in scheduler.not_shown_yet(look, others)]
+        unseen = scheduler.not_shown_yet(look, others)
+        held += [replace(mark.held, end=mark.end + SUBMISSION) for mark in unseen]
         calibrated = scheduler.calibrations() if may_calibrate else {}
         return Telescope(now, shown, held, calibrated, scheduler.mark_of)
 
