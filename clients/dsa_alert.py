@@ -12,13 +12,14 @@ from typing import Annotated
 import typer
 
 from ovro_alert.command import Entry
-from ovro_alert.link.daemon import run
+from ovro_alert.link.daemon import in_background, run
 from ovro_alert.link.settings import EtcdSettings, LinkSettings, WorkerSettings
 from ovro_alert.link.worker import Worker
 from ovro_alert.telescopes.dsa.check import check as look
 from ovro_alert.telescopes.dsa.hands import DsaHands, utc_now
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.findings import Level, told
+from ovro_alert.telescopes.watch import watch
 
 
 class DsaAlertSettings(WorkerSettings, table="dsa_alert"):
@@ -56,6 +57,7 @@ def _main(
     def work(stop: threading.Event) -> None:
         settings = DsaAlertSettings()
         with LinkSettings().relay() as relay, EtcdSettings().client() as etcd:
+            in_background(lambda: watch(lambda: look(etcd, DsaSettings(), utc_now()), stop), "watch")
             Worker(relay, DsaHands(etcd, DsaSettings()), settings, stop, in_turn=turn).follow()
 
     sys.exit(run(work))

@@ -16,18 +16,19 @@ import typer
 
 from ovro_alert.acting import Hands, Unreachable
 from ovro_alert.command import Entry
-from ovro_alert.link.daemon import run
+from ovro_alert.link.daemon import in_background, run
 from ovro_alert.link.durable import replace
 from ovro_alert.link.settings import EtcdSettings, LinkSettings, WorkerSettings
 from ovro_alert.link.worker import Worker
 from ovro_alert.telescopes.etcd import Keys
-from ovro_alert.telescopes.findings import Level, told
+from ovro_alert.telescopes.findings import Finding, Level, told
 from ovro_alert.telescopes.hands import ByWord
 from ovro_alert.telescopes.lwa.check import check as look
 from ovro_alert.telescopes.lwa.dump.hands import Dumping
 from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 from ovro_alert.telescopes.lwa.observing import Observing
 from ovro_alert.telescopes.lwa.settings import LwaSettings
+from ovro_alert.telescopes.watch import watch
 
 
 class LwaAlertSettings(WorkerSettings, table="lwa_alert"):
@@ -77,20 +78,26 @@ def _main(
     def work(stop: threading.Event) -> None:
         settings = LwaAlertSettings()
         with LinkSettings().relay() as relay, EtcdSettings().client() as etcd:
-            Worker(relay, hands(etcd, settings.directory), settings, stop, in_turn=turn).follow()
+            worker = Worker(relay, hands(etcd, settings.directory), settings, stop, in_turn=turn)
+            in_background(lambda: watch(lambda: _seen(etcd, settings), stop), "watch")
+            worker.follow()
 
     sys.exit(run(work))
 
 
 def _check() -> int:
-    settings = LwaAlertSettings()
     with EtcdSettings().client() as etcd:
-        findings = look(etcd, settings.slot, LwaSettings(), settings.directory, _utc_now)
-        with suppress(Unreachable):  # which was found already
-            findings += Dumping(etcd, DumpSettings()).check(_utc_now())
+        findings = _seen(etcd, LwaAlertSettings())
     for line in told(findings):
         typer.echo(line)
     return int(any(one.level is Level.WRONG for one in findings))
+
+
+def _seen(etcd: Keys, settings: LwaAlertSettings) -> list[Finding]:
+    findings = look(etcd, settings.slot, LwaSettings(), settings.directory, _utc_now)
+    with suppress(Unreachable):  # which was found already
+        findings += Dumping(etcd, DumpSettings()).check(_utc_now())
+    return findings
 
 
 if __name__ == "__main__":

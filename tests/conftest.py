@@ -28,6 +28,14 @@ def corpus() -> Path:
 
 
 @pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A folder of this test's own that other users may enter; pytest's are its user's alone."""
+    with tempfile.TemporaryDirectory(prefix="ovro-alert-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@pytest.fixture
 def relay(tmp_path: Path) -> Iterator[RunningRelay]:
     """A relay that runs for this test alone."""
     running = RunningRelay(tmp_path)

@@ -86,6 +86,13 @@ class Hands(Protocol):
     def plan(self, entry: Entry, now: datetime) -> Plan | Outcome:
         """What to do; or how it ends without anything being moved. Raises Later. Writes nothing."""
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Sees that nobody acts on it any more, who planned it and was held up; False where one has.
+
+        Asked before a command that may have begun is ended without its trace. `find` raises NotTaken from
+        then on, with the reason.
+        """
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Acts, at most once by the telescope's own account; the next in turn waits. Raises NotTaken."""
 

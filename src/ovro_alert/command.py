@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from ovro_alert.alert import Finite, Part, Utc
+from ovro_alert.alert import Finite, Part, Role, Utc
 
 MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
@@ -77,6 +77,7 @@ class Command(Part):
     margin_s: Finite | None = None  # how long before that it was asked
     priority: int = 0  # the greater goes first
     approval: bool = False  # whether a person is asked before the telescope is
+    role: Role = Role.OBSERVATION  # of the alert that it answers
 
 
 class Entry(BaseModel):
@@ -97,6 +98,7 @@ class Entry(BaseModel):
     priority: int = 0  # the greater goes first
     margin_s: Finite | None = None  # how long before its deadline it was asked
     approved_by: str | None = None  # the person, where one had to
+    role: Role = Role.OBSERVATION  # of the alert that it answers: a test is never to be taken for the sky's
 
     @property
     def word(self) -> str:

@@ -1,6 +1,7 @@
 """The LWA client between a real relay and the telescope's twins, over etcd."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -134,11 +135,11 @@ def test_while_etcd_is_away_the_deadline_is_kept_and_afterwards_it_goes_on(
         assert [name.split("_")[0] for name in place.executor.begun()] == [str(first), str(waits)]
 
 
-def test_check_says_what_there_is_and_does_nothing(place: Observatory) -> None:
+def test_check_says_what_there_is_and_does_nothing(place: Observatory, open_path: Path) -> None:
     def check() -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "ovro_alert.clients.lwa_alert", "--check"],
-            env=os.environ | place.environment(),
+            env=os.environ | place.environment(directory=open_path),
             cwd=place.directory,
             capture_output=True,
             text=True,
@@ -150,7 +151,17 @@ def test_check_says_what_there_is_and_does_nothing(place: Observatory) -> None:
     assert (done.returncode, "etcd answers" in done.stdout) == (0, True), done.stdout + done.stderr
     assert place.submitted() == []
     place.executor.faults.clock_s = 3.0
-    until(lambda: "clock" in check().stdout, LIMIT_S)
+    until(lambda: told_of_the_clock(check().stdout), LIMIT_S)
+
+
+def told_of_the_clock(said: str) -> bool:
+    return any("wrong" in line.casefold() and "clock" in line for line in said.splitlines())
+
+
+def test_a_clock_that_is_off_is_told_by_the_client_as_it_runs(place: Observatory) -> None:
+    place.executor.faults.clock_s = 3.0
+    place.start()
+    until(lambda: re.search(r"WARNING.* clock.* 3\.\d s", place.log().read_text()), LIMIT_S)
 
 
 def test_its_memory_is_small(at_work: Observatory) -> None:

@@ -7,10 +7,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from ovro_alert.demo.sample_waves import BNS, gw_notice
 from support import RunningRelay, until
 from tests.clients.observatory import LIMIT_S, Observatory, observatory
 
@@ -59,7 +61,7 @@ class Acting:
     '''Hands that tell when they carry out, and follow.'''
 
     def __init__(self, hands):
-        self.find, self.plan = hands.find, hands.plan
+        self.find, self.plan, self.forbid = hands.find, hands.plan, hands.forbid
         self.carry_out, self.follow = telling(hands.carry_out), telling(hands.follow)
 
 def telling(act):
@@ -223,6 +225,39 @@ def test_one_that_is_held_up_beyond_its_lease_does_not_touch_what_another_host_d
     os.kill(child, signal.SIGCONT)
     each_was_acted_on_once(place, [asked, other], [])
     assert [one["did"] for one in place.executor.account() if "session" in one].count("cancelled") == 0
+
+
+def test_what_another_host_has_ended_is_not_acted_on_by_one_that_was_held_up(
+    place: Observatory, held_up: Clients, tmp_path: Path
+) -> None:
+    """It wakes just before it acts; the other has had to say by then that it was too late."""
+    end = datetime.now(UTC) + timedelta(seconds=4)
+    start = end - timedelta(seconds=1)
+    beam = place.put("powerbeam", **BEAM, duration=1, start=start.isoformat())
+    child = stopped(held_up, "powerbeam before put_once")
+    until(lambda: datetime.now(UTC) > end, LIMIT_S)
+    refused_and_left_alone(place, child, beam, tmp_path)
+
+
+def test_what_was_retracted_is_not_acted_on_by_one_that_was_held_up(
+    place: Observatory, held_up: Clients, tmp_path: Path
+) -> None:
+    now = datetime.now(UTC)
+    notices = [gw_notice("S261104hld", kind, now, BNS) for kind in ("PRELIMINARY", "RETRACTION")]
+    (dump,) = place.http.post("/alerts", content=notices[0]).raise_for_status().json()["commands"]
+    child = stopped(held_up, "trigger before put_once")
+    place.http.post("/alerts", content=notices[1]).raise_for_status()
+    refused_and_left_alone(place, child, dump, tmp_path)
+
+
+def refused_and_left_alone(place: Observatory, child: int, asked: int, tmp_path: Path) -> None:
+    """Another host refuses it, and the client that was about to act on it wakes."""
+    place.start(name="two", directory=tmp_path / "another host")
+    assert place.outcome(asked)[0] == "refused"
+    os.kill(child, signal.SIGCONT)
+    until(lambda: "listens to another" in place.log().read_text(), LIMIT_S)
+    assert place.submitted() == []
+    assert place.pipelines.triggered() == {}
 
 
 def test_a_second_client_of_the_same_name_ends_at_once(place: Observatory) -> None:

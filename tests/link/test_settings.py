@@ -51,6 +51,14 @@ def test_a_misspelt_setting_is_named_and_its_value_is_not(tmp_path):
     assert "a secret" not in str(caught.value)
 
 
+def test_a_client_takes_ovros_etcd_where_none_is_named(monkeypatch):
+    asked = []
+    monkeypatch.setattr("ovro_alert.link.settings.Etcd", lambda endpoints, *_: asked.append(tuple(endpoints)))
+    EtcdSettings().client()
+    EtcdSettings(endpoints=("http://one.test:2379",)).client()
+    assert asked == [("http://etcdv3service:2379",), ("http://one.test:2379",)]
+
+
 def test_the_members_of_etcd_and_its_password(monkeypatch, tmp_path):
     assert EtcdSettings().endpoints == ()
     (tmp_path / "ovro-alert.toml").write_text('[etcd]\nuser = "alert"\npassword = "pw"\n')

@@ -16,7 +16,7 @@ from ovro_alert.demo.sample_waves import BNS, gw_notice
 from ovro_alert.link.turns import Turns
 from ovro_alert.link.worker import Worker
 from support import until
-from tests.link.working import KEY, LIMIT_S, House, Send, Wire, relay_in_a_thread
+from tests.link.working import KEY, LIMIT_S, House, Send, Wire, relay_in_a_thread, slots
 
 
 class Scripted:
@@ -25,6 +25,7 @@ class Scripted:
     def __init__(self) -> None:
         self.taken: dict[int, Trace] = {}
         self.acted: list[int] = []
+        self.forbidden: list[int] = []
         self.over = threading.Event()  # what they follow ends when it is set
         self.over.set()
         self.heard: list[str | None] = []
@@ -41,8 +42,17 @@ class Scripted:
         make_room = partial(self.script, "make room", entry)
         return Plan({"message": f"{entry.command} it is", "beam": 3}, before=make_room)
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        self.script("forbid", entry)
+        if entry.id in self.taken:
+            return False
+        self.forbidden.append(entry.id)
+        return True
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         self.script("before", entry)
+        if entry.id in self.forbidden:
+            raise NotTaken("it was ended meanwhile")
         if entry.id not in self.taken:  # as one transaction with its mark would have it
             self.acted.append(entry.id)
             self.taken[entry.id] = Trace(f"{entry.command} {entry.seq}", datetime(2026, 1, 1, tzinfo=UTC))
@@ -394,6 +404,8 @@ def test_a_client_that_is_held_up_beyond_its_lease_does_not_act_as_well(
             other_has_it.set()
         return response
 
+    calls: list[str] = []
+    hands.script = lambda point, entry: calls.append(point)
     wires[0].fault, wires[1].fault = mute, watch
     entry = house.put("beam")
     with house.worker(wires[0], step=step):
@@ -405,7 +417,78 @@ def test_a_client_that_is_held_up_beyond_its_lease_does_not_act_as_well(
                 assert house.outcome(entry)[0] == "done"
             go_on.set()
             assert house.outcome(entry)[0] == "done"
-    assert hands.acted == [entry.id]
+    assert (hands.acted, calls.count("before")) == ([entry.id], 1)
+
+
+def begun_by_another(house: House) -> Entry:
+    """A command that a client has said it would act on, of which nothing was heard since."""
+    entry = house.put("beam")
+    claim = house.relay.claim(entry.id, "another", 0.5)
+    house.relay.report(entry.id, claim.token, State.RUNNING, {"message": "about to"})
+    return entry
+
+
+def test_who_ends_what_another_may_be_about_to_act_on_sees_first_that_it_cannot(
+    house: House, hands: Scripted
+) -> None:
+    clock = Clock()
+    clock.strike()
+    alone, shared = house.put("beam"), begun_by_another(house)
+    with house.worker(with_deadline(clock.deadline), clock=clock):
+        assert house.outcome(shared)[0] == house.outcome(alone)[0] == "refused"
+    assert (hands.forbidden, hands.acted) == ([shared.id], [])
+
+
+def test_what_another_has_acted_on_at_the_last_instant_is_followed(house: House, hands: Scripted) -> None:
+    clock = Clock()
+    clock.strike()
+
+    def wake_up(point: str, entry: Entry) -> None:
+        if point == "forbid":
+            hands.taken[entry.id] = Trace("of the other", clock.now)
+
+    hands.script = wake_up
+    entry = begun_by_another(house)
+    with house.worker(with_deadline(clock.deadline), clock=clock):
+        state, detail = house.outcome(entry)
+    assert (state, detail["message"]) == ("done", "of the other is done")
+
+
+def test_what_was_retracted_before_it_was_begun_is_not_begun(house: House, hands: Scripted) -> None:
+    house.slot, now = "lwa", datetime.now(UTC)
+    running, go_on = threading.Event(), threading.Event()
+
+    def step(name: str) -> None:
+        if name == "running":
+            running.set()
+            assert go_on.wait(LIMIT_S)
+
+    after = len(house.relay.commands("lwa", 0, 0)[0])
+    wire = Wire()
+    with house.worker(wire, step=step):
+        house.relay.post_alert(gw_notice("S260304wrl", "PRELIMINARY", now, BNS), {})
+        (entry,) = house.relay.commands("lwa", after, 0)[0]
+        until(running.is_set)
+        house.relay.post_alert(gw_notice("S260304wrl", "RETRACTION", now, None), {})
+        told = wire.asked.count(f"POST /commands/{entry.id}/claim")
+        until(lambda: wire.asked.count(f"POST /commands/{entry.id}/claim") > told + 1)
+        go_on.set()
+        state, detail = house.outcome(entry)
+    assert state == "refused"
+    assert detail["message"].startswith("its event was retracted by alert ligo-S260304wrl-RETRACTION")
+    assert (hands.acted, hands.forbidden) == ([], [entry.id])
+
+
+def test_whatever_a_telescope_says_is_told(house: House, hands: Scripted) -> None:
+    def talk(point: str, entry: Entry) -> None:
+        if point == "before":
+            raise NotTaken("half a \ud83d character")
+
+    hands.script = talk
+    with house.worker():
+        assert house.outcome(house.put("beam")) == ("failed", {"message": "half a ? character"})
+        hands.script = lambda point, entry: None
+        assert house.outcome(house.put("beam"))[0] == "done"
 
 
 def test_two_share_the_work(house: House, hands: Scripted) -> None:
@@ -455,6 +538,38 @@ def test_it_follows_a_log_that_began_anew(house: House) -> None:
     entry = house.put("beam")
     with house.worker():
         assert house.outcome(entry)[0] == "done"
+
+
+def test_it_follows_a_log_that_began_anew_while_it_runs(house: House, hands: Scripted) -> None:
+    wire, old = Wire(), house.slot
+    with house.worker(wire):
+        for _ in range(3):
+            house.outcome(house.put("beam"))
+        house.slot = next(slots)
+        is_cut = iter([True])
+
+        def began_anew(request: httpx2.Request, send: Send) -> httpx2.Response:
+            if request.url.path.startswith(f"/{old}/"):
+                if next(is_cut, False):
+                    raise httpx2.ConnectError("as asked", request=request)
+                request.url = request.url.copy_with(path=f"/{house.slot}/commands")
+            return send()
+
+        wire.fault = began_anew
+        assert house.outcome(house.put("beam"))[0] == "done"
+    assert len(hands.acted) == 4
+
+
+def test_what_is_to_come_keeps_nothing_of_another_turn_waiting(house: House, hands: Scripted) -> None:
+    hands.over.clear()
+    with house.worker(at_once=2, in_turn=lambda entry: entry.command):
+        beams = [house.put("beam") for _ in range(3)]
+        until(lambda: len(hands.acted) == 2)
+        dump = house.put("dump")
+        until(lambda: dump.id in hands.acted)
+        assert beams[2].id not in hands.acted
+        hands.over.set()
+        assert house.outcome(beams[2])[0] == "done"
 
 
 def test_a_slot_that_the_relay_does_not_have_is_said(house: House, hands: Scripted) -> None:

@@ -101,7 +101,7 @@ class House:
     @contextmanager
     def worker(self, wire: Wire | None = None, **changes: Any) -> Iterator[Future[None]]:
         """A worker at its work until the block ends; the rest of `changes` are settings."""
-        its = {name: changes.pop(name) for name in ("clock", "step") if name in changes}
+        its = {name: changes.pop(name) for name in ("clock", "step", "in_turn") if name in changes}
         hands = changes.pop("hands", self.hands)
         stop = threading.Event()
         with Relay(self.url, KEY, transport=wire or Wire()) as relay:

@@ -65,3 +65,9 @@ def test_the_decision_is_that_of_the_relay(policy, about):
 def test_of_a_retraction_no_rule_is_asked(policy):
     (said,) = explain(policy, ALERT.model_copy(update={"alert_type": AlertType.RETRACTION}), History(), NOW)
     assert (said.decision.rule, said.conditions) == ("retraction", ())
+
+
+def test_a_part_that_the_alert_has_not_is_shown_as_such_also_where_the_rule_never_asks():
+    text = POLICY.replace("unless = [", "unless = ['not transient.classification.is_empty', ", 1)
+    explained = explain(parse(text, frozenset({"lwa"})), ALERT, History(), NOW)
+    assert "transient.classification.is_empty" in str([one.names for one in explained[0].conditions])

@@ -40,6 +40,26 @@ def decided(of_rule="", of_then="", alert=None, **history):
     return decision
 
 
+def test_what_an_alert_does_not_say_is_left_out_where_the_rule_allows_it():
+    rule = "args.dm = 'frb.dm ?? null'\nargs.error = 'localization.error_deg ?? null'"
+    (command,) = decided(of_then=rule).commands
+    assert command.args == {"ra": 10.0}
+    (command,) = decided(of_then=rule, alert=an_alert(frb={"dm": 349.2})).commands
+    assert command.args == {"ra": 10.0, "dm": 349.2}
+    assert decided(of_then="args.dm = 'frb.dm'").verdict is Verdict.ERROR
+
+
+def test_only_an_argument_may_be_left_out():
+    with pytest.raises(PolicyError, match="nullable"):
+        policy("unless = ['localization.ra ?? null']")
+
+
+def test_a_command_for_a_test_says_that_it_is_one():
+    rule = "tests = true"
+    assert [one.role for one in decided(rule).commands] == ["observation"]
+    assert [one.role for one in decided(rule, alert=an_alert(role="test")).commands] == ["test"]
+
+
 def sent(state, id=7):
     return Sent(id, "lwa", "powerbeam", f"/lwa #{id} powerbeam", "beam", state)
 

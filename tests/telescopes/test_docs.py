@@ -265,7 +265,7 @@ def assert_prints(output: str, told: str) -> None:
     assert re.fullmatch(pattern, output), output
 
 
-def test_lwa_alert_check_prints_what_is_told(lwa: Lwa) -> None:
+def test_lwa_alert_check_prints_what_is_told(lwa: Lwa, open_path: Path) -> None:
     lwa.keys.put("/ovro-alert/lwa/calibrated/3", b'{"at": "2026-01-01T11:00:00+00:00"}')
     passed: list[float] = []
 
@@ -275,7 +275,7 @@ def test_lwa_alert_check_prints_what_is_told(lwa: Lwa) -> None:
             lwa.wait(9)
 
     lwa.keys.idle = idle
-    found = lwa_check(lwa.keys, "lwa", LwaSettings(), lwa.directory, lwa.clock)
+    found = lwa_check(lwa.keys, "lwa", LwaSettings(), open_path, lwa.clock)
     found += Dumping(lwa.keys, DumpSettings(), clock=lwa.clock).check(lwa.clock())
     assert_prints("".join(f"{line}\n" for line in told(found)), printed("lwa-alert"))
 

@@ -35,8 +35,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(tmp_path)
+def house(open_path: Path) -> House:
+    return House(open_path)
 
 
 def test_a_telescope_that_is_well(house: House) -> None:
@@ -47,6 +47,7 @@ def test_a_telescope_that_is_well(house: House) -> None:
     said = house.look()
     assert said[Level.WRONG] == []
     assert "etcd answers" in said[Level.FINE]
+    assert "directory: other users can find what is in it" in said[Level.FINE]
     assert "beam 3: free; calibrated 2026-01-01T11:00:00Z" in said[Level.FINE]
     assert (
         "beam 5: held; 9_POWER5 from 01-01T12:00:00Z to 01-01T12:14:24Z; not calibrated by us"
@@ -81,6 +82,30 @@ def test_recorders_that_are_not_well_or_silent(house: House) -> None:
         "recorder dr4: what it says cannot be read",
         "recorder dr99: says nothing",
     ]
+
+
+@pytest.mark.parametrize(("silent_s", "is_told"), [(60, False), (61, True), (3 * 86400, True)])
+def test_a_recorder_that_said_that_it_was_well_and_nothing_since(
+    house: House, silent_s: float, is_told: bool
+) -> None:
+    house.waits = 0
+    house.clock.on(silent_s)
+    found = house.look(recorders=("dr1",))
+    ago = {61: "61 s", 3 * 86400: "3 d"}.get(int(silent_s))
+    assert (f"recorder dr1: last said normal {ago} ago" in found[Level.WRONG]) is is_told
+    assert ("recorder dr1: normal" in found[Level.FINE]) is not is_told
+
+
+@pytest.mark.parametrize("closed", [".", "a", "a/b", "a/b/sdf"])
+def test_a_folder_that_the_scheduler_cannot_enter_is_wrong(house: House, closed: str) -> None:
+    directory = house.directory / "a" / "b"
+    (directory / "sdf").mkdir(parents=True)
+    house.directory, barred = directory, (house.directory / closed).resolve()
+    barred.chmod(0o750)
+    said = f"directory: {barred} is closed to other users; the scheduler's would find no file"
+    assert said in house.look()[Level.WRONG]
+    barred.chmod(0o711)
+    assert said not in house.look()[Level.WRONG]
 
 
 def test_points_that_cannot_be_read_and_an_etcd_that_is_away(house: House) -> None:

@@ -40,6 +40,7 @@ def asked(
         # The oldest sample may be 170 s old, and a dump begins with it.
         ({}, 4_067_383),
         ({"start": ago(100), "end": ago(70)}, 2_392_579),
+        ({"start_time": ago(100), "End Time": ago(70)}, 2_392_579),
         ({"start": ago(100), "duration": 30}, 2_392_579),
         ({"Start_Time": ago(100), "end": ago(70), "toa": "not looked at"}, None),
         ({"end": ago(70)}, 2_392_579),
@@ -127,6 +128,47 @@ def test_a_bad_value_is_refused_by_the_name_of_its_field(field: str, value: Any)
     with pytest.raises(ValueError, match=field) as refusal:
         asked(**{field: value})
     assert reason(refusal.value).startswith(f"args.{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("other", "meant"),
+    [
+        ("start_mjd", "start"),
+        ("begin", "start"),
+        ("end_mjd", "end"),
+        ("stop", "end"),
+        ("dur", "duration"),
+        ("toa_mjd", "toa"),
+        ("arrival", "toa"),
+        ("n_samples", "nsamp"),
+        ("ntime_per_file", "nsamp"),
+    ],
+)
+def test_a_name_that_can_only_mean_an_argument_is_not_left_out_of_account(other: str, meant: str) -> None:
+    with pytest.raises(ValueError, match=f"did you mean {meant}") as refusal:
+        asked(far=1e-10, **{other: 1})
+    assert reason(refusal.value).startswith("args: ")
+
+
+def test_what_waves_of_today_say_more_is_metadata() -> None:
+    today = {
+        "FAR": "1e-10",
+        "BNS": "0.9",
+        "HasNS": "1",
+        "Terrestrial": "0",
+        "GraceID": "S1",
+        "AlertType": "INITIAL",
+    }
+    ours = {"event": "ligo-S1", "alert": "x", "far": 1e-10, "toa": ago(130), "toa_error": 1}
+    assert asked(nsamp="960", **today) == asked(nsamp=960)
+    assert asked(**ours) == asked(toa=ago(130))
+
+
+@pytest.mark.parametrize("name", ["nsamp", "duration", "start", "end", "toa"])
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_is_no_number(name: str, value: bool) -> None:
+    with pytest.raises(ValueError, match="must not be true or false"):
+        asked(**{name: value})
 
 
 def test_a_window_that_has_not_begun_is_waited_for_unless_it_would_be_too_late() -> None:

@@ -1,6 +1,8 @@
 """The hands for beams on the scheduler's twin: what is planned, refused, submitted once, seen, followed."""
 
 import json
+import os
+import stat
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -113,6 +115,27 @@ def mjd(moment: datetime, seconds: float = 0) -> float:
 @pytest.fixture
 def house(tmp_path: Path, command: Callable[..., Entry]) -> House:
     return House(tmp_path, command)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_the_scheduler_may_read_the_file_whatever_the_umask_of_the_client(
+    open_path: Path, command: Callable[..., Entry], is_new: bool
+) -> None:
+    directory = open_path / "made" / "here"
+    before = os.umask(0o077)
+    try:
+        if not is_new:  # by a client of before
+            (directory / "sdf").mkdir(parents=True)
+            directory.chmod(0o755)
+            directory.parent.chmod(0o755)
+        house = House(directory, command)
+        house.act(house.entry())
+    finally:
+        os.umask(before)
+    path = Path(house.told()[0]["filename"])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    for folder in (path.parent, directory, directory.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
 def test_a_beam_at_once_is_submitted_seen_followed_and_told_of(house: House) -> None:

@@ -46,11 +46,11 @@ def twin(etcd_server: etcds.Server) -> Iterator[Executor]:
 
 
 def test_a_session_from_its_plan_to_its_end(
-    etcd_server: etcds.Server, twin: Executor, tmp_path: Path, command: Callable[..., Entry]
+    etcd_server: etcds.Server, twin: Executor, open_path: Path, command: Callable[..., Entry]
 ) -> None:
     entry = command("powerbeam", {"ra": 83.6, "dec": 22.0, "duration": 1})
     with Etcd([etcd_server.url]) as keys:
-        hands = Observing(keys, LwaSettings(), tmp_path, replace)
+        hands = Observing(keys, LwaSettings(), open_path, replace)
         assert hands.find(entry) is None
         plan = hands.plan(entry, datetime.now(UTC))
         assert isinstance(plan, Plan)
@@ -62,5 +62,5 @@ def test_a_session_from_its_plan_to_its_end(
         assert outcome.state is State.DONE, outcome
         assert [each["state"] for each in word.said] == ["observing"]
         assert [each["did"] for each in twin.account()] == ["took", "began", "completed"]
-        found = check(keys, "lwa", LwaSettings(), tmp_path, lambda: datetime.now(UTC), listen_s=0.2)
+        found = check(keys, "lwa", LwaSettings(), open_path, lambda: datetime.now(UTC), listen_s=0.2)
         assert not [each for each in found if each.level is Level.WRONG]

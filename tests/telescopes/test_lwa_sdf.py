@@ -232,25 +232,119 @@ def test_the_reader_takes_the_day_and_milliseconds_where_there_is_no_other_start
     [
         ("SESSION_MODE     POWER", "SESSION_MODE     LOUD", "mode"),
         ("SESSION_DRX_BEAM 3", "SESSION_DRX_BEAM 17", "SESSION_DRX_BEAM"),
-        ("SESSION_ID       777", "SESSION_ID       seven", "session_id"),
+        ("SESSION_ID       777", "SESSION_ID       seven", "SESSION_ID"),
         ("OBS_DUR          1669523", "OBS_DUR          0", "duration_ms"),
         ("OBS_RA           5.575538867", "OBS_RA           83.633083", "ra"),
         ("OBS_RA           5.575538867", "OBS_RA           05:34:32", "OBS_RA"),
-        ("OBS_RA           5.575538867", "OBS_RA           nan", "ra"),
+        ("OBS_RA           5.575538867", "OBS_RA           nan", "OBS_RA"),
         ("OBS_DEC          +22.014500000", "OBS_DEC          +95", "dec"),
-        ("OBS_INT_TIME     128", "OBS_INT_TIME     2048", "int_time_ms"),
+        ("OBS_INT_TIME     128", "OBS_INT_TIME     2048", "OBS_INT_TIME"),
         ("OBS_INT_TIME     128", "OBS_INT_TIME     0", "OBS_INT_TIME"),
         ("OBS_START        UTC 2026 07 23", "OBS_START        TAI 2026 07 23", "OBS_START"),
         ("OBS_START        UTC 2026 07 23", "OBS_START        UTC 2026 02 30", "OBS_START"),
         ("OBS_FREQ2        1599656187", "OBS_FREQ2        2147483647", "OBS_FREQ2"),
         ("OBS_BW           7", "OBS_BW           8", "bandwidth"),
-        ("OBS_DRX_GAIN     6", "OBS_DRX_GAIN     16", "gain"),
+        ("OBS_DRX_GAIN     6", "OBS_DRX_GAIN     16", "OBS_DRX_GAIN"),
     ],
 )
 def test_the_reader_names_a_wrong_value(line: str, instead: str, name: str) -> None:
     assert line in POWER
     with pytest.raises(ValueError, match=name):
         sdf.parse(POWER.replace(line, instead))
+
+
+WHOLE = {
+    "PI_ID": "7",
+    "SESSION_ID": "777",
+    "SESSION_DRX_BEAM": "3",
+    "OBS_ID": "1",
+    "OBS_START_MJD": "61244",
+    "OBS_START_MPM": "14706789",
+    "OBS_DUR": "1669523",
+    "OBS_INT_TIME": "128",
+    "OBS_FREQ1": "1161394218",
+    "OBS_FREQ2": "1599656187",
+    "OBS_BW": "7",
+    "OBS_DRX_GAIN": "6",
+}
+
+
+def with_value(key: str, value: str, text: str = POWER) -> str:
+    assert f"\n{key} " in f"\n{text}"
+    return "".join(
+        f"{key} {value}\n" if line.split()[:1] == [key] else line for line in text.splitlines(True)
+    )
+
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_a_whole_number_is_plain_figures(key: str) -> None:
+    plain = WHOLE[key]
+    assert sdf.parse(with_value(key, plain)) == sdf.parse(POWER)
+    for other in (
+        f"{plain}.0",
+        f"{plain[0]}_{plain}",
+        f"+{plain}",
+        f"0{plain}",
+        "1e2",
+        "-1",
+        "٣",
+        "9" * 17,
+        "",
+    ):
+        with pytest.raises(ValueError, match=f"^{key}: "):
+            sdf.parse(with_value(key, other))
+
+
+@pytest.mark.parametrize("key", ["OBS_RA", "OBS_DEC"])
+@pytest.mark.parametrize("value", ["1_1.5", "1e1", "inf", "٣.5", "1,5", "0x1", ""])
+def test_a_decimal_is_figures_and_a_point(key: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"^{key}: "):
+        sdf.parse(with_value(key, value))
+
+
+@pytest.mark.parametrize("value", [1025, 1500, 2047])
+def test_the_integration_time_is_limited_before_it_is_rounded(value: int) -> None:
+    with pytest.raises(ValueError, match=r"^OBS_INT_TIME: "):
+        sdf.parse(with_value("OBS_INT_TIME", str(value)))
+
+
+@pytest.mark.parametrize("text", [VOLT, VOLTRAW])
+def test_voltages_have_no_integration_time(text: str) -> None:
+    with pytest.raises(ValueError, match=r"OBS_INT_TIME: VOLT(RAW)? is not integrated"):
+        sdf.parse(text.replace("OBS_MODE ", "OBS_INT_TIME 1\nOBS_MODE "))
+
+
+def test_milliseconds_past_midnight_are_of_that_day() -> None:
+    with pytest.raises(ValueError, match=r"^OBS_START_MPM: "):
+        sdf.parse(without(with_value("OBS_START_MPM", "86400000"), "OBS_START"))
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "UTC 2026 7 23 04:05:06.789",
+        "UTC 2026 07 23 4:5:6",
+        "UTC 2026 07 23 04:05:06.78",
+        "UTC 2026 07 23 04:05:06.789123",
+        "UTC 2026 07 23 24:05:06",
+        "UTC 2026 07 23 040506.7",
+        "UTC 0001 01 01 00:00:00",
+        "2026 07 23 04:05:06",
+    ],
+)
+def test_a_start_is_written_as_the_format_has_it(start: str) -> None:
+    assert sdf.parse(without(with_value("OBS_START", "UTC 2026 07 23 04:05:06.789"), "OBS_START_MJD"))
+    with pytest.raises(ValueError, match=r"^OBS_START"):
+        sdf.parse(without(with_value("OBS_START", start), "OBS_START_MJD"))
+
+
+def test_an_end_beyond_all_dates_is_refused() -> None:
+    with pytest.raises(ValueError, match="OBS_DUR"):
+        sdf.parse(with_value("OBS_DUR", "9" * 16))
+
+
+def test_a_session_that_does_not_say_otherwise_is_calibrated() -> None:
+    assert sdf.parse(without(POWER.replace("True", "False"), "DO_CAL")).do_cal
 
 
 def test_the_reader_rounds_the_integration_time_down_and_takes_1_ms_without_it() -> None:

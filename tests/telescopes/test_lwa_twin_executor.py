@@ -88,8 +88,13 @@ def test_a_session_is_shown_from_its_lead_to_its_end(house: House) -> None:
         ("SESSION_DRX_BEAM 5", "SESSION_DRX_BEAM 17", "SESSION_DRX_BEAM"),
         ("SESSION_MODE     POWER", "SESSION_MODE     VOLT", "SESSION_DRX_BEAM: VOLT has beam 1 only"),
         ("5.575538867", "83.633083", "ra"),  # degrees
-        ("OBS_DUR          60000", "OBS_DUR          60.5", "duration_ms"),
-        ("OBS_INT_TIME     128", "OBS_INT_TIME     2048", "int_time_ms"),
+        ("OBS_DUR          60000", "OBS_DUR          60.5", "OBS_DUR"),
+        ("OBS_DUR          60000", "OBS_DUR          600.0", "OBS_DUR"),
+        ("OBS_DUR          60000", "OBS_DUR          6_00", "OBS_DUR"),
+        ("SESSION_ID       42", "SESSION_ID       5.0", "SESSION_ID"),
+        ("OBS_INT_TIME     128", "OBS_INT_TIME     2048", "OBS_INT_TIME"),
+        ("OBS_INT_TIME     128", "OBS_INT_TIME     1025", "OBS_INT_TIME"),
+        ("POWER\nSESSION_DRX_BEAM 5", "VOLT\nSESSION_DRX_BEAM 1", "OBS_INT_TIME: VOLT is not integrated"),
         ("OBS_START_MPM    43800000", "OBS_START_MPM    43800", "OBS_START"),  # seconds
         ("DO_CAL           False", "DO_CAL           0", "DO_CAL"),
         ("OBS_MODE         TRK_RADEC\n", "", "OBS_MODE is missing"),

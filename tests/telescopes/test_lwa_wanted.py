@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -175,6 +176,119 @@ def test_a_start_to_come(
 )
 def test_a_beam_that_cannot_be_names_the_field(command: Make, args: dict[str, Any], reason: str) -> None:
     assert re.match(reason, refusal(command("powerbeam", args)))
+
+
+@pytest.mark.parametrize(
+    ("other", "meant"),
+    [
+        ("start_mjd", "start"),
+        ("begin", "start"),
+        ("Begin Time", "start"),
+        ("startUTC", "start"),
+        ("tstart", "start"),
+        ("OBS_START", "start"),
+        ("OBS_START_MJD", "start"),
+        ("observation_start", "start"),
+        ("dur", "duration"),
+        ("duration_s", "duration"),
+        ("OBS_DUR", "duration"),
+        ("beam_number", "beamnum"),
+        ("beams", "beamnum"),
+        ("SESSION_DRX_BEAM", "beamnum"),
+        ("integration_time", "inttime"),
+        ("int_time_s", "inttime"),
+        ("OBS_INT_TIME", "inttime"),
+        ("tint", "inttime"),
+        ("integ_time", "inttime"),
+    ],
+)
+def test_a_name_that_can_only_mean_an_argument_is_not_left_out_of_account(
+    command: Make, other: str, meant: str
+) -> None:
+    args = CRAB | {"dm": 100, other: 17}
+    assert f"did you mean {meant}?" in refusal(command("powerbeam", args))
+    both = args | {meant: {"start": "now"}.get(meant, 5)}
+    assert asked(command("powerbeam", both)) == asked(
+        command("powerbeam", {name: both[name] for name in both if name != other})
+    )
+
+
+def test_what_senders_of_today_and_rules_say_more_is_for_people(command: Make) -> None:
+    """The names of every slot of today, of the policies that are shipped, and of DSA-110's own triggers."""
+    root = Path(__file__).parents[2]
+    policies = [root / "src/ovro_alert/policy/policy.toml", root / "docs/examples/policy.toml"]
+    rules = [name for path in policies for name in re.findall(r"^args\.(\w+) =", path.read_text(), re.M)]
+    today = (
+        "role event_no dm toa position known id instrument mission trigname FAR BNS HasNS Terrestrial GraceID"
+    )
+    today += " AlertType nsamp read_mjd mjds snr ibox ibeam cntb cntc specnum raerr decerr radecerr dmerr"
+    today += " probability injected importance rate_duration event_duration interference intensity"
+    names = {*rules, *today.split()} - {"duration", "start", "int_time_ms", "ra", "dec", "dm", "name"}
+    plain = CRAB | {"dm": 100}
+    for name in names - {"position"}:
+        assert asked(command("powerbeam", plain | {name: "1"})) == asked(command("powerbeam", plain)), name
+
+
+@pytest.mark.parametrize("name", ["ra", "dec", "start", "duration", "dm", "beam", "int_time_ms"])
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_is_no_number(command: Make, name: str, value: bool) -> None:
+    args = {key: each for key, each in (CRAB | {"duration": 60}).items() if key != name}
+    assert "must not be true or false" in refusal(command("powerbeam", args | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("position", "is_same"),
+    [
+        ("83.633083,22.0145", True),
+        (" 83.633083 , 22.0145, 0.1", True),
+        ("83.6331,22.015,0.1", True),  # as a person would round it
+        ("83.633083,-22.0145", False),
+        ("5.5755,22.0145", False),  # hours
+        ("here,there", False),
+    ],
+)
+def test_a_position_is_where_ra_and_dec_are(command: Make, position: str, is_same: bool) -> None:
+    plain = CRAB | {"duration": 60}
+    if is_same:
+        assert asked(command("powerbeam", plain | {"position": position})) == asked(
+            command("powerbeam", plain)
+        )
+    else:
+        assert "is given twice, and differently" in refusal(
+            command("powerbeam", plain | {"position": position})
+        )
+
+
+@pytest.mark.parametrize(
+    ("duration", "reason"),
+    [
+        (1e300, "args.duration: 1e+300 s; no session is longer than 86400 s"),
+        (0.0004, "args.duration: 0.0004 s; no session is shorter than 1 ms"),
+        (1e-300, "args.duration: 1e-300 s; no session is shorter than 1 ms"),
+    ],
+)
+def test_a_duration_that_no_session_has_is_told_shortly(command: Make, duration: float, reason: str) -> None:
+    assert refusal(command("powerbeam", CRAB | {"duration": duration})) == reason
+    assert made(command("powerbeam", CRAB | {"duration": 0.001}))[1].duration_ms == 1
+
+
+def test_a_start_far_ahead_is_no_start(command: Make) -> None:
+    # The Julian date of 2026-01-01T12 is 2461042; `date -d "1858-11-17 +2461042 days"` is the MJD's.
+    reason = refusal(command("powerbeam", CRAB | {"start": 2461042, "duration": 60}))
+    assert reason == "args.start: 8596-12-24T00:00:00Z is more than 30 d ahead"
+    start = (NOW + timedelta(days=30)).isoformat()
+    entry = command("powerbeam", CRAB | {"start": start, "duration": 60})
+    assert asked(entry).submission == "buffer"
+    with pytest.raises(Unfit, match=r"args\.start: 2026-01-31T12:00:00Z is more than 29 d ahead"):
+        asked(entry, ahead_s=29 * 86400)
+
+
+@pytest.mark.parametrize("path", ["/beam{n:02d}", "/beam{}", "/beam{beam:s}", "/beam{beam", "/{beam.no}"])
+@pytest.mark.parametrize("setting", ["power_path", "voltage_path"])
+def test_a_path_that_names_no_beam_is_refused_before_anything_is_recorded(setting: str, path: str) -> None:
+    with pytest.raises(ValueError, match=f"(?s){setting}.*beam's number"):
+        LwaSettings(**{setting: path})
+    assert LwaSettings(**{setting: "/data/{beam}"})
 
 
 @pytest.mark.parametrize(

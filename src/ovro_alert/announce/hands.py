@@ -56,6 +56,10 @@ class WorldHands:
             return refused(f"too late: {message.why}, since {message.until:%Y-%m-%dT%H:%M:%SZ}")
         return Plan(message.summary(now), message)
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Whether it was not sent: who sends holds this directory's lock, and no broker bars a message."""
+        return self.find(entry) is None
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         message: Message = plan.what
         said = self._senders[_word(entry)].send(message)

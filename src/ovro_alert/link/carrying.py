@@ -17,15 +17,16 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from random import Random
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx2
 
 from ovro_alert.acting import Hands, Later, NotTaken, Outcome, Plan, Trace, Unreachable, refused
 from ovro_alert.command import Entry, State, is_over
 from ovro_alert.link.alone import alone
+from ovro_alert.link.heard import Heard, sendable
 from ovro_alert.link.lease import Lease, Lost
-from ovro_alert.link.relay import Away, Refused, Relay
+from ovro_alert.link.relay import Refused, Relay
 from ovro_alert.link.retry import Stopped, backoff, persist
 from ovro_alert.link.settings import WorkerSettings
 from ovro_alert.link.turns import Turns
@@ -78,7 +79,8 @@ class Carrier:
             with lease.kept():
                 outcome = self._settle(entry, lease)
                 self._step("settled")
-                self._ask(partial(self._relay.report, entry.id, lease.token, outcome.state, outcome.detail))
+                detail = sendable(outcome.detail)
+                self._ask(partial(self._relay.report, entry.id, lease.token, outcome.state, detail))
         except Refused as refusal:
             # Cancelled, or claimed by another meanwhile. It is looked at again.
             log.warning("%s: the relay listens to another: %s", what, refusal)
@@ -87,6 +89,9 @@ class Carrier:
             log.warning("%s: left to the next claim: %s", what, lost)
             return False
         except Stopped:
+            return False
+        except Exception:  # a fault of ours must not end the others' way
+            log.exception("%s: it is looked at again", what)
             return False
         self._step("reported")
         log.info("%s: %s: %s", what, outcome.state, outcome.detail.get("message", ""))
@@ -118,28 +123,30 @@ class Carrier:
         While the telescope gives no answer, or cannot yet, it is asked again; each time it is looked first
         whether an earlier try has left a trace after all.
         """
-        word = _Heard(self._relay, entry, lease, self._stop)
+        word = Heard(self._relay, entry, lease, self._stop)
         delays, trouble = backoff(Random(), cap=self._settings.lease_s / 3), ""
         while True:
             try:
                 found = self._hands.find(entry)
                 self._step("looked")
                 begun = found or self._act(entry, lease, word)
-                return begun if isinstance(begun, Outcome) else self._see_through(entry, begun, word)
+                if isinstance(begun, Trace):
+                    return self._see_through(entry, begun, word)
+                return self._without(entry, begun, trouble)
             except (Unreachable, Later) as error:
                 if str(error) != trouble:
                     trouble = str(error)
                     log.warning("command %d: trying again: %s", entry.id, trouble)
                 if (late := self._too_late(entry)) and not self._may_have_begun(entry):
-                    return refused(f"{late}; before, {trouble}")
+                    return _after(refused(late), trouble)
                 wait = self._settings.recheck_s if isinstance(error, Later) else next(delays)
             word.wait(wait)
 
-    def _act(self, entry: Entry, lease: Lease, word: "_Heard") -> Trace | Outcome:
+    def _act(self, entry: Entry, lease: Lease, word: Heard) -> Trace | Outcome:
         """Carry out a command, if it is still right to."""
         with self._turn(entry):
-            if late := self._too_late(entry):
-                return refused(late)
+            if why := self._no_more(entry, lease):
+                return refused(why)
             plan = self._hands.plan(entry, self._clock())
             self._step("planned")
             if isinstance(plan, Outcome):
@@ -158,8 +165,8 @@ class Carrier:
 
     def _not_now(self, entry: Entry, lease: Lease) -> Outcome | None:
         """What speaks against acting at this moment. Raises Lost."""
-        if late := self._too_late(entry):
-            return refused(late)
+        if why := self._no_more(entry, lease):
+            return refused(why)
         lease.check()
         return None
 
@@ -181,15 +188,30 @@ class Carrier:
                 raise NotTaken(f"{type(error).__name__}: {error}") from error
             return found
 
-    def _see_through(self, entry: Entry, trace: Trace, word: "_Heard") -> Outcome:
+    def _see_through(self, entry: Entry, trace: Trace, word: Heard) -> Outcome:
         outcome = self._hands.follow(entry, trace, word)
         self._step("followed")
         about = {"trace": trace.name, "submitted": trace.at.isoformat()}
         return Outcome(outcome.state, word.said | about | outcome.detail)
 
+    def _without(self, entry: Entry, outcome: Outcome, trouble: str) -> Outcome:
+        """The end of a command that has left no trace, which from now on nobody can leave any more.
+
+        One who said that it would act and was held up may be about to: so the telescope is told first.
+        """
+        if self._may_have_begun(entry) and not self._hands.forbid(entry, outcome.detail["message"]):
+            raise Later("a client that was held up has acted on it after all")
+        return _after(outcome, trouble)
+
     def _may_have_begun(self, entry: Entry) -> bool:
         """Whether a client has said that it would act: then only the telescope can tell whether it did."""
         return self._ask(lambda: self._relay.command(entry.id)).state is State.RUNNING
+
+    def _no_more(self, entry: Entry, lease: Lease) -> str:
+        """Why it is not to be begun any more; empty where it is."""
+        if lease.retracted_by is not None:
+            return f"its event was retracted by alert {lease.retracted_by}"
+        return self._too_late(entry)
 
     def _too_late(self, entry: Entry) -> str:
         """Why it is; empty where it is not."""
@@ -198,36 +220,13 @@ class Carrier:
         return f"too late: its deadline was {entry.deadline:%Y-%m-%dT%H:%M:%SZ}"
 
 
-class _Heard:
-    """A `Word` by way of the relay: what it says with each renewal of the claim, and what it is told."""
-
-    def __init__(self, relay: Relay, entry: Entry, lease: Lease, stop: threading.Event) -> None:
-        self._relay = relay
-        self._entry = entry
-        self._lease = lease
-        self._stop = stop
-        self.said: dict[str, Any] = {}
-
-    @property
-    def retracted_by(self) -> str | None:
-        return self._lease.retracted_by
-
-    def report(self, detail: dict[str, Any]) -> None:
-        """Says that it runs, and how. Raises Away and Refused."""
-        self._relay.report(self._entry.id, self._lease.token, State.RUNNING, detail)
-        self.said = detail
-
-    def say(self, detail: dict[str, Any]) -> None:
-        try:
-            self.report(self.said | detail)
-        except (Away, Refused) as error:
-            log.warning("command %d: how far it is could not be told: %s", self._entry.id, error)
-
-    def wait(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise Stopped
-        if self._lease.lost:
-            raise Lost(self._lease.lost)
+def _after(outcome: Outcome, trouble: str) -> Outcome:
+    """An outcome and, of one that is refused, what it was tried against in vain."""
+    if not trouble or outcome.state is not State.REFUSED:
+        return outcome
+    return Outcome(
+        outcome.state, {**outcome.detail, "message": f"{outcome.detail['message']}; before, {trouble}"}
+    )
 
 
 def _says_it_is_over(refusal: Refused) -> bool:

@@ -24,19 +24,21 @@ class LinkSettings(Settings, table="link"):
         return Relay(self.url, self.key.get_secret_value())
 
 
+OVROS = "http://etcdv3service:2379"  # the name at each of OVRO's telescopes, within its own domain
+
+
 class EtcdSettings(Settings, table="etcd"):
     """Table `[etcd]`: the cluster's members, and whom to be for it where it asks."""
 
-    endpoints: tuple[Address, ...] = ()  # such as http://etcdv3service:2379
+    # Where none is named telescopes' clients take OVRO's; a receiver, which may have a folder only, has none.
+    endpoints: tuple[Address, ...] = ()
     user: str = ""
     password: SecretStr = SecretStr("")
     ca: FilePath | None = None  # the certificate that signed theirs; without it the system's are trusted
 
     def client(self) -> Etcd:
-        """A new connection to the cluster; ValueError where none is named."""
-        if not self.endpoints:
-            raise ValueError("no etcd: set endpoints under [etcd], or OVRO_ALERT_ETCD_ENDPOINTS")
-        return Etcd(self.endpoints, self.user, self.password.get_secret_value(), self.ca)
+        """A new connection to the cluster; to OVRO's where none is named."""
+        return Etcd(self.endpoints or (OVROS,), self.user, self.password.get_secret_value(), self.ca)
 
 
 class WorkerSettings(Settings, table="worker"):

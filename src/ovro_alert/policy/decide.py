@@ -160,6 +160,7 @@ def _ask(then: Then, rule: Rule, scope: Scope, history: History, before: Sequenc
         name: value if isinstance(value, float | int | bool) else value.value(scope)
         for name, value in then.args.items()
     }
+    args = {name: value for name, value in args.items() if value is not None}
     for name, value in args.items():
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{what}: args.{name} is {value}, which is no number")
@@ -180,6 +181,7 @@ def _ask(then: Then, rule: Rule, scope: Scope, history: History, before: Sequenc
         margin_s=margin.total_seconds(),
         priority=then.priority,
         approval=then.approval,
+        role=scope.alert.role,
     )
     replaced = tuple(f"in place of {one.name}" for one in waiting)
     return _Asked((said, *replaced), command, tuple(one.id for one in waiting))

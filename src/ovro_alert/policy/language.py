@@ -156,6 +156,9 @@ class Expression:
         if "$" in re.sub(STRING, "", self.text):
             raise ExpressionError(f"{self.text}: names with $ are of another clock: the moment is `now`")
         found = self._compile(self.text, CHECKED).statement.expression.result_type
+        self._is_optional = found.name == "NULLABLE"  # it ends in `?? null`
+        if self._is_optional and not wanted:
+            found = found.inner_type
         if found != wanted if wanted else found.name not in IN_JSON:
             wants = wanted.name.lower() if wanted else "what JSON has"
             raise ExpressionError(f"{self.text}: gives {found.name.lower()}, {wants} is wanted")
@@ -194,7 +197,7 @@ class Expression:
             return None
 
     def value(self, scope: Scope) -> Any:
-        """The value as JSON has it.
+        """The value as JSON has it; None only of an expression that ends in `?? null`.
 
         Raises
             Missing: a name in it has no value in this alert.
@@ -220,7 +223,7 @@ class Expression:
             if left_out:
                 raise Missing(left_out[0]) from error
             raise ExpressionError(f"{self.text}: {_said(error)}") from error
-        if value is None:
+        if value is None and not self._is_optional:
             raise Missing(self.text)
         return value
 
@@ -237,7 +240,7 @@ class Expression:
             if key not in scope.known:
                 try:
                     scope.known[key] = _plain(rule.evaluate(scope))
-                except EngineError:
+                except Exception:  # such as a key of what is not there; the expression itself may never ask
                     scope.known[key] = None
             yield name, scope.known[key]
 

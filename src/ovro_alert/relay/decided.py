@@ -53,4 +53,5 @@ def asked(decision: Decision, event_id: str, alert_id: str) -> Iterator[NewEntry
             margin_s=command.margin_s,
             priority=command.priority,
             approval=command.approval,
+            role=command.role,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select
 
-from ovro_alert.alert import AlertType
+from ovro_alert.alert import AlertType, Role
 from ovro_alert.command import Entry, Kind, State
 from ovro_alert.store import feed, numbers
 from ovro_alert.store.log import Transaction
@@ -47,6 +47,7 @@ class NewEntry:
     rule: str | None = None
     deadline: datetime | None = None
     margin_s: float | None = None
+    role: Role = Role.OBSERVATION
     priority: int = 0
     approval: bool = False  # a person is asked first: until then it has no place in its slot
 
@@ -84,6 +85,7 @@ def append_many(tx: Transaction, new: list[NewEntry]) -> list[Entry]:
             priority=one.priority,
             margin_s=one.margin_s,
             approved_by=None,
+            role=one.role,
         )
         for number, one in zip(numbers.next_numbers(tx, numbers.ENTRIES, len(new)), new, strict=True)
     ]

@@ -141,6 +141,7 @@ entries = Table(
     Column("margin_s", Float(53)),  # how long before its deadline it was asked
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("approved_by", String(200)),
+    Column("role", String(20), nullable=False, server_default="observation"),  # of the alert that it answers
     UniqueConstraint("slot", "seq"),
 )
 Index("ix_entries_state_deadline", entries.c.state, entries.c.deadline)

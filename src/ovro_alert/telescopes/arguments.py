@@ -4,9 +4,45 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-_OTHER_NAMES = {"starttime": "start", "beam": "beamnum", "inttimems": "inttime"}
+_OTHER_NAMES = {"starttime": "start", "endtime": "end", "beam": "beamnum", "inttimems": "inttime"}
+# How else names begin that can only mean an argument: `start_mjd`, `beam_number`, `integration_time`, or the
+# keys of a session definition file. Only those that may be left out: any other one is missed.
+_MEANT = {
+    "start": "(obs(ervation)?)?t?(start|begin)",
+    "end": "(obs(ervation)?)?t?(end|stop)",
+    "duration": "(obs(ervation)?)?dur",
+    "beamnum": "(session)?(drx)?beam",
+    "inttime": "(obs)?int(time|egtime|egration)|tint",
+    "nsamp": "n?samp|ntime|nfile",
+    "toa": "toa|arriv",
+}
+SAME_DEG = 1e-3  # a position that is written twice may have been rounded
+
+
+class Arguments(BaseModel):
+    """Base of a command's arguments, of what `spelled` has made of them; what is not named is for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_what_it_means(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What would be left out of account without a word, and was meant, is no matter for people only."""
+        absent = [name for name in _MEANT if name in cls.model_fields and name not in given]
+        for name in given.keys() - cls.model_fields.keys():
+            for meant in absent:
+                if re.match(_MEANT[meant], name):
+                    raise ValueError(f"{name[:100]} is not known here; did you mean {meant}?")
+        return given
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("must not be true or false")
+        return value
 
 
 def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,9 +62,17 @@ def spelled(given: Mapping[str, Any]) -> dict[str, Any]:
         args[plain] = value
     position = args.get("position")
     if isinstance(position, str) and position.count(",") in (1, 2):
-        ra, dec, *_ = position.split(",")
-        args = {"ra": ra, "dec": dec} | args
+        for name, value in zip(("ra", "dec"), position.split(","), strict=False):
+            if not _is_same(args.setdefault(name, value), value):
+                raise ValueError(f"{name} is given twice, and differently: position has another")
     return args
+
+
+def _is_same(one: Any, other: str) -> bool:
+    try:
+        return one == other or abs(float(one) - float(other)) <= SAME_DEG
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def reason(error: ValueError) -> str:

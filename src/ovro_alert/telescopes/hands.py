@@ -27,6 +27,11 @@ class ByWord:
         known = ", ".join([*self._hands, "test"])
         return refused(f"command: {entry.word[:50]!r} is not known here; known are {known}")
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """By those of its word; nobody else acts on any other."""
+        hands = self._of(entry)
+        return hands.forbid(entry, why) if hands else True
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """By those who planned it."""
         return self._hands[entry.word].carry_out(entry, plan)

@@ -1,13 +1,13 @@
 """The arguments of the array's commands."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, Field
 
 from ovro_alert.alert import Declination, Finite, NotNegative, Positive, Probability, RightAscension
 from ovro_alert.command import from_mjd
-from ovro_alert.telescopes.arguments import reason, spelled
+from ovro_alert.telescopes.arguments import Arguments, reason, spelled
 
 __all__ = ["BurstArguments", "DumpArguments", "RepointArguments", "reason", "spelled"]
 
@@ -31,18 +31,7 @@ def _to_moment(value: object) -> datetime:
 Moment = Annotated[datetime, BeforeValidator(_to_moment)]
 
 
-class _Arguments(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _is_no_truth(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            raise ValueError("must not be true or false")
-        return value
-
-
-class RepointArguments(_Arguments):
+class RepointArguments(Arguments):
     """Where the array is to point: a declination, or an elevation (deg; above 90 is north).
 
     `ra` is for people.
@@ -53,7 +42,7 @@ class RepointArguments(_Arguments):
     ra: RightAscension | None = None
 
 
-class DumpArguments(_Arguments):
+class DumpArguments(Arguments):
     """Which voltages to keep: from a spectrum on, or about a burst that came at `mjds`.
 
     `specnum` counts as the correlator does; 0 is what it reads at that moment. `mjds` is topocentric, at the
@@ -68,7 +57,7 @@ class DumpArguments(_Arguments):
     dec: Declination | None = None
 
 
-class BurstArguments(_Arguments):
+class BurstArguments(Arguments):
     """A burst that another telescope has seen.
 
     `toa` (MJD) is topocentric, at `reference_mhz`; within `error` (deg) it lies with the probability

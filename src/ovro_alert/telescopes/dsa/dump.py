@@ -120,6 +120,10 @@ class Dumps:
         about = _about(args, now - timedelta(seconds=age))
         return Plan({"message": message, "name": ours, "specnum": specnum}, Dump(specnum, ours, about))
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return self._marks.forbid(entry, why)
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Gives the command, and the announcement where the settings say so, in one transaction."""
         dump: Dump = plan.what

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ovro_alert.acting import Trace, Unreachable
 from ovro_alert.alert import Utc
 from ovro_alert.command import Entry, from_mjd
+from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.etcd import Keys
 
 Clock = Callable[[], datetime]
@@ -48,14 +49,19 @@ class Marks:
         self._prefix = prefix.rstrip("/")
 
     def find(self, entry: Entry) -> Mark | None:
-        """The mark of a command; None where it was never acted on."""
+        """The mark of a command; None where it was never acted on. Raises NotTaken where it was ended."""
         put = self._keys.get(self._key(entry)).put
         if put is None:
             return None
+        fence.check(put)
         try:
             return Mark.model_validate_json(put.value)
         except ValidationError:  # whatever it is: something was done, and is not done again
             return Mark(at=from_mjd(entry.command_mjd), name=self._key(entry), kind="move")
+
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes a command's mark; False where it has one."""
+        return fence.forbid(self._keys, self._key(entry), why)
 
     def act(self, entry: Entry, mark: Mark, puts: Mapping[str, bytes]) -> Mark:
         """Puts what moves the telescope, unless the command has a mark already; the mark that it has then."""

@@ -75,6 +75,10 @@ class Repoint:
         }
         return Plan(summary | ({"clock": clock} if clock else {}), (elevation, moved))
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return self._marks.forbid(entry, why)
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Gives the command to all antennas, or to those that the settings name, in one transaction."""
         elevation, moved = plan.what

@@ -39,6 +39,10 @@ class Search:
         what = f"{args.event or 'a burst'} at {args.ra:.3f} {args.dec:+.3f}, DM {args.dm:.1f}"
         return Plan({"message": f"looking through the array's triggers for {what}"})
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """True: to look moves nothing, and leaves no mark."""
+        return True
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Nothing: the search is what follows."""
         return Trace("search", self._clock())

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from ovro_alert.alert import Declination, Positive, RightAscension, Utc
 from ovro_alert.command import from_mjd
+from ovro_alert.telescopes.arguments import Arguments
 
 
 def _to_moment(value: object) -> object:
@@ -23,7 +24,7 @@ def _to_moment(value: object) -> object:
             except ValueError as error:
                 raise ValueError("is neither ISO 8601 nor an MJD") from error
             return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float):
         try:
             return from_mjd(value)
         except (OverflowError, ValueError) as error:
@@ -31,11 +32,7 @@ def _to_moment(value: object) -> object:
     raise ValueError("is neither ISO 8601 nor an MJD")
 
 
-class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
-
-
-class BeamArguments(_Arguments):
+class BeamArguments(Arguments):
     """Where a beam is to look, when, and for how long; degrees, s, ms of integration."""
 
     ra: RightAscension
@@ -48,7 +45,7 @@ class BeamArguments(_Arguments):
     name: str = ""
 
 
-class DumpArguments(_Arguments):
+class DumpArguments(Arguments):
     """What of the buffer to keep: so much of it, or a window; all else of a trigger is its metadata."""
 
     nsamp: int | None = Field(None, gt=0, le=2**53)

@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from ovro_alert.acting import Unreachable
+from ovro_alert.span import say_span
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.findings import Finding, Level
-from ovro_alert.telescopes.lwa import calibration
+from ovro_alert.telescopes.lwa import calibration, shared
 from ovro_alert.telescopes.lwa.beams import overlapping
 from ovro_alert.telescopes.lwa.monitor import Garbled, Shown
 from ovro_alert.telescopes.lwa.scheduler import Scheduler
 from ovro_alert.telescopes.lwa.settings import LwaSettings
 
 CLOCK_S = 1.0  # clocks may differ by so much
+SILENT_S = 60.0  # a recorder that has said nothing for longer may be well no more
 KEPT = {2: "the Sun", 4: "Jupiter"}
 RECORDED = range(1, 11)  # dr1 to dr10 exist
 
@@ -29,7 +31,7 @@ def check(
     clock: Callable[[], datetime],
     listen_s: float = 6.0,
 ) -> list[Finding]:
-    """All that is seen of the telescope; listens to its recorders for about `listen_s` seconds."""
+    """All that is seen of the telescope; listens until each recorder was heard, or for about `listen_s` s."""
     findings = [*_settings(settings, directory)]
     scheduler = Scheduler(keys, slot, settings, clock)
     try:
@@ -60,6 +62,12 @@ def _settings(settings: LwaSettings, directory: Path) -> Iterator[Finding]:
         yield Finding(Level.WRONG, f"directory: {directory} is not there")
     elif not os.access(directory, os.W_OK):
         yield Finding(Level.WRONG, f"directory: {directory} cannot be written to")
+    elif barred := shared.closed(directory / "sdf"):
+        yield Finding(
+            Level.WRONG, f"directory: {barred} is closed to other users; the scheduler's would find no file"
+        )
+    else:
+        yield Finding(Level.FINE, "directory: other users can find what is in it")
     if not directory.is_absolute():
         yield Finding(
             Level.NOTE, f"directory: {directory} is relative; the scheduler's host must find it, too"
@@ -107,17 +115,23 @@ def _recorders(
         for name in settings.recorders:
             put = keys.get(f"{settings.recorder_prefix}{name}/summary").put
             value, at = _point(put.value) if put else ("", None)
-            level = Level.FINE if value == "normal" else Level.WRONG
-            yield Finding(level, f"recorder {name}: {value or 'says nothing'}")
-            if at is not None and (ahead := at - clock().timestamp()) > 0:
+            ahead = 0.0 if at is None else at - clock().timestamp()
+            if ahead < -SILENT_S:
+                yield Finding(Level.WRONG, f"recorder {name}: last said {value} {say_span(-ahead)} ago")
+            else:
+                level = Level.FINE if value == "normal" else Level.WRONG
+                yield Finding(level, f"recorder {name}: {value or 'says nothing'}")
+            if ahead > 0:
                 offsets[name] = ahead
         until = clock() + timedelta(seconds=listen_s)
+        unheard = set(settings.recorders)
         for key, put in puts:
             _, at = _point(put.value)
             name = key.removeprefix(settings.recorder_prefix).partition("/")[0]
             if at is not None and name in settings.recorders:
                 offsets[name] = max(at - clock().timestamp(), offsets.get(name, -math.inf))
-            if clock() >= until:
+                unheard.discard(name)
+            if not unheard or clock() >= until:
                 break
     worst = max(offsets.items(), key=lambda each: abs(each[1]), default=None)
     if worst is None:

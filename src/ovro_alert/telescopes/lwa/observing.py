@@ -9,7 +9,7 @@ from pathlib import Path
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable, Word, refused
 from ovro_alert.command import Entry
 from ovro_alert.telescopes.etcd import Keys
-from ovro_alert.telescopes.lwa import following, planning, sdf
+from ovro_alert.telescopes.lwa import following, planning, sdf, shared
 from ovro_alert.telescopes.lwa.monitor import Garbled
 from ovro_alert.telescopes.lwa.planning import Submission, Telescope
 from ovro_alert.telescopes.lwa.scheduler import Look, Mark, Scheduler
@@ -43,7 +43,7 @@ class Observing:
         self._keys = keys
         self._settings = settings
         self._directory = directory.resolve() / "sdf"
-        self._directory.mkdir(parents=True, exist_ok=True)
+        shared.make_folder(self._directory)
         self._write = write
         self._clock = clock
         self._seen = FIRST, Look()  # when it was last asked whether a command has a trace
@@ -82,6 +82,10 @@ class Observing:
         calibrated = telescope.calibrated.get(choice.beam)
         before = partial(self._make_room, entry, submission)
         return Plan(planning.summary(submission, choice, calibrated), submission, before)
+
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return self._scheduler(entry).forbid(entry.id, why)
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Submits the session in one transaction with its mark. Raises NotTaken."""
@@ -146,5 +150,6 @@ class Observing:
     def _file(self, path: Path, text: str) -> None:
         try:
             self._write(path, text.encode())
+            shared.open_file(path)
         except OSError as error:
             raise NotTaken(f"the session definition file could not be written: {error}") from error

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ovro_alert.acting import Unreachable
 from ovro_alert.alert import Utc
+from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.lwa import calibration, monitor
 from ovro_alert.telescopes.lwa.monitor import Garbled, Held, Lead, Shown
@@ -72,7 +73,7 @@ class Scheduler:
         return self._read(self._points()[0])
 
     def look(self, command: int) -> Look:
-        """All in one question; where there is a mark, nothing else is read. Raises Garbled."""
+        """All in one question; where there is a mark, nothing else is read. Raises Garbled and NotTaken."""
         key, tells, prefix = (
             f"{self._slot}{command}",
             self._settings.submit_key,
@@ -80,6 +81,7 @@ class Scheduler:
         )
         puts = self._keys.get_each([key, tells, *(prefix + point for point in monitor.POINTS)])
         if key in puts:
+            fence.check(puts[key])
             return Look(self._mark(key, puts[key]))
         shown = self._read({name.removeprefix(prefix): put.value for name, put in puts.items()})
         return Look(None, shown, puts[tells].value) if tells in puts else Look(None, shown)
@@ -88,7 +90,7 @@ class Scheduler:
         """What was written down of a command when it was submitted."""
         key = f"{self._slot}{command}"
         put = self._keys.get(key).put
-        return self._mark(key, put) if put else None
+        return None if put is None or fence.why_ended(put) is not None else self._mark(key, put)
 
     def _mark(self, key: str, put: Put) -> Mark:
         try:
@@ -127,6 +129,10 @@ class Scheduler:
         key = f"{self._slot}{command}"
         told = {self._settings.submit_key: _told(mark.sdf, mark.submission)}
         return self._keys.put_once(key, {key: mark.model_dump_json().encode(), **told})
+
+    def forbid(self, command: int, why: str) -> bool:
+        """Sees that a command is not acted on any more; False where it was."""
+        return fence.forbid(self._keys, f"{self._slot}{command}", why)
 
     def cancel(self, held: Held, sdf: str, by: str) -> bool:
         """Cancels a session; whether it was seen to go within `accept_s`. Raises Garbled.

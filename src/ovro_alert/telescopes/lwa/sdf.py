@@ -5,6 +5,7 @@ The format is that of the LWA's Monitor and Control System as ovro-lwa/lwa-obser
 above for people.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from ovro_alert.telescopes.lwa.session import BANDWIDTH_MHZ, BEAMS, Observation,
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)
 MILLISECOND = timedelta(milliseconds=1)
+LAST = datetime.max.replace(tzinfo=UTC)
 
 
 def write(session: Session) -> str:
@@ -112,6 +114,7 @@ _SESSION_KEYS = {
     "PI_NAME": "pi_name",
     "PROJECT_ID": "project_id",
     "CONFIG_FILE": "config_file",
+    "CAL_DIR": "cal_dir",
     "DO_CAL": "do_cal",
 }
 _OBSERVATION_KEYS = {
@@ -119,11 +122,20 @@ _OBSERVATION_KEYS = {
     "OBS_DEC": "dec",
     "OBS_AZ": "az",
     "OBS_ALT": "alt",
+    "OBS_INT_TIME": "int_time_ms",
     "OBS_FREQ1": "freq1",
     "OBS_FREQ2": "freq2",
     "OBS_BW": "bandwidth",
     "OBS_DRX_GAIN": "gain",
 }
+_WHOLE = {
+    **dict.fromkeys(("PI_ID", "SESSION_ID", "SESSION_DRX_BEAM", "OBS_ID"), range(10**16)),
+    **dict.fromkeys(("OBS_START_MJD", "OBS_DUR", "OBS_FREQ1", "OBS_FREQ2"), range(10**16)),
+    **dict.fromkeys(("OBS_BW", "OBS_DRX_GAIN"), range(16)),
+    "OBS_START_MPM": range(86_400_000),
+    "OBS_INT_TIME": range(1, 1025),
+}
+_DECIMAL = frozenset({"OBS_RA", "OBS_DEC", "OBS_AZ", "OBS_ALT"})
 
 
 def parse(text: str) -> Session:
@@ -143,13 +155,16 @@ def parse(text: str) -> Session:
         if key in blocks[-1]:
             blocks.append({})
         blocks[-1][key] = value
+    for block in (head, *blocks):
+        _hold_to_numbers(block)
     mode = _need(head, "SESSION_MODE")
     if head.get("DO_CAL", "False") not in ("True", "False"):
         raise ValueError(f"DO_CAL: {head['DO_CAL']!r} is neither True nor False")
     fields: dict[str, object] = {
         "session_id": _need(head, "SESSION_ID"),
         "mode": mode,
-        "cal_dir": head.get("CAL_DIR"),
+        "cal_dir": None,
+        "do_cal": True,  # where it is not said [lwa-observing observing/parsesdf.py]
         **_rename(head, _SESSION_KEYS),
     }
     if mode in BEAMS:
@@ -181,21 +196,25 @@ def _observation(block: dict[str, str], mode: str) -> Observation:
         **_rename(block, _OBSERVATION_KEYS),
     }
     if "OBS_RA" in block:
-        try:
-            fields["ra"] = float(block["OBS_RA"]) * 15
-        except ValueError as error:
-            raise ValueError(f"OBS_RA: {block['OBS_RA']!r} is not hours") from error
+        fields["ra"] = float(block["OBS_RA"]) * 15
     if mode == SessionMode.POWER:
-        wanted = _integer(block, "OBS_INT_TIME", 1) if "OBS_INT_TIME" in block else 1
+        wanted = int(block.get("OBS_INT_TIME", 1))
         fields["int_time_ms"] = 1 << (wanted.bit_length() - 1)  # rounded down to a power of two
-    return Observation.model_validate(fields)
+    read = Observation.model_validate(fields)
+    if read.start < MJD_EPOCH or read.duration_ms * MILLISECOND > LAST - read.start:
+        raise ValueError(f"OBS_START, OBS_DUR: {read.start} and {read.duration_ms} ms are out of time")
+    return read
 
 
-def _integer(block: dict[str, str], key: str, least: int) -> int:
-    text = _need(block, key)
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) >= least):
-        raise ValueError(f"{key}: {text!r} is not a whole number from {least} on")
-    return int(text)
+def _hold_to_numbers(block: dict[str, str]) -> None:
+    """Plain numbers as the format has them: no `6_00`, `5.0`, `1e3` or figures of other scripts."""
+    for key in _WHOLE.keys() & block:
+        if not re.fullmatch("0|[1-9][0-9]{0,15}", block[key]) or int(block[key]) not in _WHOLE[key]:
+            least, most = _WHOLE[key][0], _WHOLE[key][-1]
+            raise ValueError(f"{key}: {block[key]!r} is not a whole number from {least} to {most}")
+    for key in _DECIMAL & block.keys():
+        if not re.fullmatch(r"[+-]?[0-9]{1,3}(\.[0-9]*)?", block[key]):
+            raise ValueError(f"{key}: {block[key]!r} is not a decimal number")
 
 
 def _start(block: dict[str, str]) -> datetime:
@@ -205,7 +224,7 @@ def _start(block: dict[str, str]) -> datetime:
     """
     if "OBS_START_MJD" not in block:
         return _calendar(block)
-    day, past = _integer(block, "OBS_START_MJD", 0), _integer(block, "OBS_START_MPM", 0)
+    day, past = int(block["OBS_START_MJD"]), int(_need(block, "OBS_START_MPM"))
     try:
         start = MJD_EPOCH + day * DAY + past * MILLISECOND
     except OverflowError as error:
@@ -216,12 +235,12 @@ def _start(block: dict[str, str]) -> datetime:
 
 
 def _calendar(block: dict[str, str]) -> datetime:
-    _need(block, "OBS_START")
-    scale, _, moment = block["OBS_START"].partition(" ")
-    for form in ("%Y %m %d %H:%M:%S.%f", "%Y %m %d %H:%M:%S"):
-        try:
-            if scale == "UTC":
-                return datetime.strptime(moment, form).replace(tzinfo=UTC)
-        except ValueError:
-            continue
+    said = re.fullmatch(
+        r"UTC ([0-9]{4}) ([0-9]{2}) ([0-9]{2}) ([0-9:]{8}(?:\.[0-9]{3})?)", _need(block, "OBS_START")
+    )
+    try:
+        if said:
+            return datetime.fromisoformat(f"{said[1]}-{said[2]}-{said[3]}T{said[4]}Z")
+    except ValueError:
+        pass
     raise ValueError(f"OBS_START: {block['OBS_START']!r} is not UTC YYYY MM DD HH:MM:SS[.fff]")

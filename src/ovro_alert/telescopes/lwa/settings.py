@@ -2,11 +2,24 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ovro_alert.alert import NotNegative, Positive
 from ovro_alert.settings import Settings
 from ovro_alert.telescopes.lwa.session import CAL_DIR, CONFIG_FILE, IntegrationTime, Name, Word
+
+
+def _names_a_beam(path: str) -> str:
+    try:
+        path.format(beam=1)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        raise ValueError(
+            "must be a path, {beam} in it the beam's number, as in /data/beam{beam:02d}"
+        ) from error
+    return path
+
+
+BeamPath = Annotated[str, AfterValidator(_names_a_beam)]
 
 
 class LwaSettings(Settings, table="lwa"):
@@ -26,6 +39,7 @@ class LwaSettings(Settings, table="lwa"):
     margin_s: NotNegative = 10.0  # and so much longer
     longest_s: Positive = 86400.0  # no session is longer
     past_s: NotNegative = 60.0  # by so much may a start have passed when it was asked for
+    ahead_s: Positive = 2592000.0  # and by so much may it be ahead: a Julian date is no MJD
     # What the scheduler does before the stated start of a session: 20 s for a controller, 20 to configure, 10
     # to point, 5 to record, and 480 where it calibrates; and how much earlier than that it must have it.
     lead_s: NotNegative = 55.0
@@ -45,5 +59,5 @@ class LwaSettings(Settings, table="lwa"):
     )  # of the recorders' monitor points: /mon/dr3/summary
     recorders: tuple[Word, ...] = (*(f"dr{n}" for n in range(1, 11)), "drt1")
     marks_prefix: str = Field("/ovro-alert/", pattern="^/.*/$")  # what we write down at the telescope
-    power_path: str = "/lustre/pipeline/beam{beam:02d}"  # where the recorders write
-    voltage_path: str = "/lustre/ubuntu/beam{beam:02d}"
+    power_path: BeamPath = "/lustre/pipeline/beam{beam:02d}"  # where the recorders write
+    voltage_path: BeamPath = "/lustre/ubuntu/beam{beam:02d}"

@@ -7,6 +7,7 @@ from typing import Literal
 
 from ovro_alert.command import Entry, from_mjd
 from ovro_alert.sky.dispersion import dispersion_delay
+from ovro_alert.span import say_span
 from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.lwa.arguments import BeamArguments
 from ovro_alert.telescopes.lwa.session import BEAMS, Observation, Session, SessionMode
@@ -50,6 +51,8 @@ def wanted(entry: Entry, now: datetime, settings: LwaSettings) -> Wanted:
     end = _end(start, _duration(args, settings))
     if start < _asked(entry, now) - timedelta(seconds=settings.past_s):
         raise Unfit(f"args.start: {start:%Y-%m-%dT%H:%M:%SZ} had passed when it was asked for")
+    if start - now > timedelta(seconds=settings.ahead_s):
+        raise Unfit(f"args.start: {start:%Y-%m-%dT%H:%M:%SZ} is more than {say_span(settings.ahead_s)} ahead")
     if end - now < MILLISECOND:
         raise Unfit(f"too late: args.start and args.duration end at {end:%Y-%m-%dT%H:%M:%SZ}")
     lead = timedelta(seconds=settings.lead_s + settings.notice_s)
@@ -117,7 +120,9 @@ def _duration(args: BeamArguments, settings: LwaSettings) -> float:
     else:
         raise Unfit("args.duration: missing, and so is args.dm to reckon it from")
     if duration > settings.longest_s:
-        raise Unfit(f"args.duration: {duration:.0f} s; no session is longer than {settings.longest_s:.0f} s")
+        raise Unfit(f"args.duration: {duration:g} s; no session is longer than {settings.longest_s:g} s")
+    if duration < MILLISECOND.total_seconds():
+        raise Unfit(f"args.duration: {duration:g} s; no session is shorter than 1 ms")
     return duration
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Word, refused
 from ovro_alert.command import Entry, from_mjd
+from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.arguments import reason, spelled
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.findings import Finding
@@ -99,6 +100,10 @@ class Dumping:
         )
         return Plan(_summary(mark), mark)
 
+    def forbid(self, entry: Entry, why: str) -> bool:
+        """Takes the command's mark, where it has none."""
+        return fence.forbid(self._keys, self._key(entry), why)
+
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
         """Triggers all pipelines at once, and hears which of them will.
 
@@ -168,6 +173,7 @@ class Dumping:
 
     def _mark(self, entry: Entry) -> Mark | None:
         put = self._keys.get(self._key(entry)).put
+        fence.check(put)
         return Mark.read(put) or self._remade(entry, is_marked=put is not None)
 
     def _remade(self, entry: Entry, is_marked: bool) -> Mark | None:
