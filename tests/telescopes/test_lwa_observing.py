@@ -168,7 +168,11 @@ def test_a_start_to_come_is_scheduled_and_begins_then(house: House) -> None:
     assert house.told()[0]["mode"] == "buffer"
     outcome = house.hands().follow(entry, trace, house.word)
     assert outcome.state is State.DONE
-    assert house.word.said == ["777_POWER3 is scheduled", "777_POWER3 is observing"]
+    assert house.word.said == [
+        "777_POWER3 is scheduled",
+        "777_POWER3 is making ready, and observes from 12:05:00Z on",
+        "777_POWER3 is observing",
+    ]
     assert house.twin.begun() == ["777_POWER3"]
 
 
@@ -684,8 +688,12 @@ def test_one_that_makes_ready_has_begun_and_is_not_said_to_observe(house: House)
     assert house.hands().follow(entry, trace, house.word).state is State.DONE
     assert house.word.said[0] == (
         "777_POWER3: its event was retracted by chime-7-retraction; "
-        "it has begun to make ready, and observes from 12:05:00Z on"
+        "it is making ready, and observes from 12:05:00Z on"
     )
+    assert house.word.said[1:] == [
+        "777_POWER3 is making ready, and observes from 12:05:00Z on",
+        "777_POWER3 is observing",
+    ]
 
 
 def test_a_retraction_cancels_what_has_not_begun(house: House) -> None:
@@ -745,7 +753,8 @@ def test_one_that_is_between_two_points_was_not_cancelled(house: House) -> None:
     house.twin.faults.clock_s = 2
     house.word.then = empties_first
     assert house.hands().follow(entry, trace, house.word).state is State.DONE
-    assert house.word.said == ["777_POWER3 is scheduled", "777_POWER3 is observing"]
+    assert house.word.said[0] == "777_POWER3 is scheduled"
+    assert house.word.said[1].startswith("777_POWER3 is making ready")
 
 
 def test_one_that_observes_goes_on_when_the_schedule_is_reset(house: House) -> None:

@@ -28,7 +28,7 @@ def follow(
     grace = timedelta(seconds=settings.accept_s)
     state: Progress | None = None
     missing: datetime | None = None  # since when it does not show any more, though it did not begin
-    silent = stopped = ""
+    silent = stopped = told = ""
     was_shown = is_let_be = False
     try:
         if mark:
@@ -72,8 +72,9 @@ def follow(
         if seen in OVER:
             doubt = "" if was_shown else "it was never shown to this client"
             return its.outcome(seen, f"the scheduler could not be asked: {silent}" if silent else doubt)
-        if seen is not state:
-            word.say(its.about | {"message": f"{own.name} is {seen}", "state": seen})
+        if seen and (how := its.how(seen, now)) != told:
+            told = how
+            word.say(its.about | {"message": f"{own.name} is {how}", "state": seen})
         state = seen
         left = (own.end - clock()).total_seconds()
         word.wait(min(settings.follow_s, left) if left > 0 else min(settings.follow_s, 1.0))
@@ -117,13 +118,18 @@ class _Followed:
             **known,
         }
 
+    def how(self, seen: Progress, now: datetime) -> str:
+        """How far it is: in its lead nothing is recorded yet, though the scheduler says that it observes."""
+        if seen is Progress.OBSERVING and self.mark and now < self.mark.start:
+            return f"making ready, and observes from {self.mark.start:%H:%M:%SZ} on"
+        return seen
+
     def take_back(self, by: str, has_begun: bool, now: datetime) -> tuple[str, bool]:
         """Cancels it if it is to be, as its event was taken back; what came of it, whether it has gone."""
-        mark = self.mark
         if has_begun and not self.settings.stop_retracted:
-            if mark and now < mark.start:
-                return f"it has begun to make ready, and observes from {mark.start:%H:%M:%SZ} on", False
-            return "it observes on", False
+            how = self.how(Progress.OBSERVING, now)
+            return "it observes on" if how == Progress.OBSERVING else f"it is {how}", False
+        mark = self.mark
         if mark is None:
             return "it cannot be cancelled, as its file is not known any more", False
         has_gone = self.scheduler.cancel(self.own, mark.sdf, f"retracted by {by}")
