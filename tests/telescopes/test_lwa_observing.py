@@ -706,6 +706,8 @@ def test_a_retraction_cancels_what_has_not_begun(house: House) -> None:
         "777_POWER3 was cancelled at the telescope: retracted by chime-7-retraction"
     )
     assert house.twin.states() == {"777_POWER3": "cancelled"}
+    house.clock.on(310)  # by its file it would observe now
+    assert house.act(house.entry(id=778)).name == "778_POWER3"
 
 
 def test_what_observes_goes_on_unless_it_is_to_be_stopped(house: House) -> None:

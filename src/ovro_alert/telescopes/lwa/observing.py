@@ -122,12 +122,10 @@ class Observing:
         except Garbled as garbled:
             raise Later(f"which beams are free cannot be known: {garbled}") from garbled
         shown = look.shown
+        held = shown.holding(now)
         # Not who shows in old files alone, and was cancelled by us.
-        held = [
-            each
-            for each in shown.holding(now)
-            if shown.taken(each.name) or not scheduler.cancelled_by(each.name)
-        ]
+        gone = scheduler.cancelled([each.name for each in held if not shown.taken(each.name)])
+        held = [each for each in held if each.name not in gone]
         others = {command: mark for command, mark in self._submitted.items() if command != entry.id}
         unseen = scheduler.not_shown_yet(look, others)
         held += [replace(mark.held, end=mark.end + SUBMISSION) for mark in unseen]

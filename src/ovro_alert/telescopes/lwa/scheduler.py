@@ -6,7 +6,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -168,6 +168,11 @@ class Scheduler:
             return str(json.loads(put.value)["by"]) if put else ""
         except (ValueError, KeyError, TypeError):
             return "somebody"
+
+    def cancelled(self, names: Sequence[str]) -> set[str]:
+        """Those of the sessions that one of us cancelled, in one question."""
+        keys = {self._cancelled(name): name for name in names[:128]}
+        return {keys[key] for key in self._keys.get_each(keys)} if keys else set()
 
     def wait(self, done: Callable[[Shown], bool], limit: datetime) -> Shown:
         """What is shown as soon as `done` holds of it, or at `limit`. Raises Garbled."""
