@@ -33,7 +33,8 @@ from tests.etcds import Server
 BEAMS, DUMPS, VOEVENTS = 150, 30, 100
 PIPELINES = 16
 PATIENCE_S = 30.0
-SESSION_S, PAUSE_S = 0.1, 0.3  # a beam is free for the next
+SESSION_S, PAUSE_S = 0.1, 0.4  # a beam is free for the next, 5 s after the end of its last
+BEAM_NUMBERS = [1, 3, *range(5, 17)]
 SPEED = 4000.0  # of writing a dump, of life's
 BEAM = {"ra": 83.633, "dec": 22.014, "duration": SESSION_S}
 # The default's rule for a burst of CHIME's, but for how long it looks, which is minutes.
@@ -201,13 +202,14 @@ def _telescope(url: str) -> Iterator[Etcd]:
 
 @contextmanager
 def _client(directory: Path, url: str, at: At) -> Iterator[None]:
-    """OVRO-LWA's, with the settings that it comes with, but looking often at a dump that is soon over."""
+    """OVRO-LWA's as it comes, but with more beams, and looking often at a dump that is soon over."""
     environment = {
         **os.environ,
         "RELAY_URL": at.url,
         "RELAY_KEY": at.key,
         "OVRO_ALERT_ETCD_ENDPOINTS": f'["{url}"]',
         "OVRO_ALERT_LWA_ALERT_DIRECTORY": str(directory / "lwa"),
+        "OVRO_ALERT_LWA_BEAMS": str(BEAM_NUMBERS),
         "OVRO_ALERT_LWA_DUMP_LOOK_S": "0.1",
     }
     log = directory / "client.log"

@@ -15,7 +15,7 @@ from tests.support import RunningRelay
 from torture.audit import broken_promises
 from torture.ground import Ground, Outcome
 from torture.load import Ledger, Load
-from torture.trial import OPEN, Trial
+from torture.trial import OPEN, LwaTrial
 
 TRIES = "a proxy cuts connections at any byte"
 COMMANDS, QUICK = 10_000, 500
@@ -111,7 +111,7 @@ def run(ground: Ground) -> Outcome:
 def _at_the_telescope(ground: Ground, relay: RunningRelay, url: str, asked: int) -> list[str]:
     """OVRO-LWA's client behind the proxy, its telescope's twins beside it: what was not carried out once."""
     with Gateway() as etcd, observatory(relay, etcd.url, ground.directory / "lwa") as place:
-        trial = Trial(ground, place)
+        trial = LwaTrial(ground, place)
         place.start(RELAY_URL=url, OVRO_ALERT_LWA_ALERT_LEASE_S="2")
         for number in range(asked):
             trial.wait(open=OPEN - 1)

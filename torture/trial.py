@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ovro_alert.command import State, is_over
@@ -11,7 +12,8 @@ from tests.clients.observatory import Observatory, Place
 from torture.audit import whole
 from torture.ground import Ground
 
-OPEN = 7  # commands at once: each beam finds one of eight free
+OPEN, BEAMS = 7, 8  # commands at once: each beam finds one of eight free
+KEPT = timedelta(seconds=6)  # so long after its end a session counts as one that may have begun late
 LIMIT_S = 120.0
 BEAM = {"ra": 83.633, "dec": 22.014, "duration": 1.5}
 DUMP = {"duration": 10}
@@ -72,7 +74,8 @@ class LwaTrial(Trial):
     place: Observatory
 
     def beam(self, end: State = State.DONE, **args: Any) -> int:
-        """Of a second or two, on one that is free unless it is named."""
+        """Of a second or two, on one that is free unless it is named; and there is one soon."""
+        wait_for(lambda: self.open + self._kept < BEAMS, "a beam to be free", LIMIT_S)
         return self.ask("powerbeam", end, **BEAM | args)
 
     def dump(self, end: State = State.DONE) -> int:
@@ -88,6 +91,13 @@ class LwaTrial(Trial):
             self.dump()
         else:
             self.beam(State.REFUSED, ra=400)
+
+    @property
+    def _kept(self) -> int:
+        """How many beams count as held, though their sessions are over."""
+        since = (datetime.now(UTC) - KEPT).isoformat()
+        told = self.place.executor.account()
+        return sum(each["did"] == "completed" and each["at"] > since for each in told)
 
     def once(self, newest: int = 0) -> str:
         """Waits until all is over; what was done, of the newest so many commands or of all.

@@ -5,6 +5,7 @@ carries it out; then it follows what was begun to its end. Whatever dies between
 client to claim the command finds the trace and goes on from there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -32,12 +33,21 @@ class Trace:
     at: datetime
 
 
+def _nothing() -> None:
+    """Is to be done."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What a command comes to: for people, in JSON with a `message`; and whatever carrying it out needs."""
+    """What a command comes to: for people, in JSON with a `message`; and whatever carrying it out needs.
+
+    `before` makes room for it, which may take its time: whether it is still right to act is asked again then.
+    It may be called again, and may raise NotTaken.
+    """
 
     summary: dict[str, Any]
     what: Any = field(default=None, compare=False)
+    before: Callable[[], None] = field(default=_nothing, compare=False)
 
 
 @dataclass(frozen=True)
@@ -84,10 +94,11 @@ class Hands(Protocol):
         """
 
     def carry_out(self, entry: Entry, plan: Plan) -> Trace:
-        """Acts, at most once by the telescope's own account, and sees that it was taken. Raises NotTaken."""
+        """Acts, at most once by the telescope's own account; the next in turn waits. Raises NotTaken."""
 
     def follow(self, entry: Entry, trace: Trace, word: Word) -> Outcome:
         """Waits for the end of what was begun, now or before a restart, and says how it ended.
 
-        Where `word` says that its event was taken back, what can be stopped is.
+        That it was taken is seen here at the latest. Where `word` says that its event was taken back, what
+        can be stopped is.
         """

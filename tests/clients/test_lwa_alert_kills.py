@@ -20,7 +20,7 @@ pytestmark = pytest.mark.end_to_end
 UNSEEN = "another dump was triggered before it was seen to be complete"
 BEAM = {"ra": 83.633083, "dec": 22.0145}
 BEAMS = (3, 5, 6, 7, 8, 9, 10, 1, 11, 12, 13, 14, 15, 16)
-# Of the worker; and of what it asks etcd as it carries a command out, by the command's word.
+# Of the worker; and of what it asks etcd as it carries a command out and follows it, by the command's word.
 STEPS = ["claimed", "looked", "planned", "running", "acted", "followed", "settled", "reported"]
 ASKED = {
     "powerbeam": ["put_once", "get_all"],
@@ -58,18 +58,20 @@ class Struck:
         return asked
 
 class Acting:
-    '''Hands that tell when they carry out.'''
+    '''Hands that tell when they carry out, and follow.'''
 
     def __init__(self, hands):
-        self.find, self.plan, self.forbid, self.follow = hands.find, hands.plan, hands.forbid, hands.follow
-        self._carry_out = hands.carry_out
+        self.find, self.plan, self.forbid = hands.find, hands.plan, hands.forbid
+        self.carry_out, self.follow = telling(hands.carry_out), telling(hands.follow)
 
-    def carry_out(self, entry, plan):
+def telling(act):
+    def told(entry, *arguments):
         acting.word = entry.word
         try:
-            return self._carry_out(entry, plan)
+            return act(entry, *arguments)
         finally:
             acting.word = ""
+    return told
 
 def work_until(fatal):
     def step(name):

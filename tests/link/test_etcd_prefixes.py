@@ -97,15 +97,6 @@ def test_several_are_put_once_at_one_revision_and_never_again(keys: Etcd) -> Non
         ]
 
 
-def test_nothing_is_put_where_what_was_seen_has_changed(keys: Etcd) -> None:
-    seen = {"/cmd/0": keys.put("/cmd/0", b"1"), "/cmd/1": 0}
-    other = keys.put("/cmd/1", b"2")
-    assert not keys.put_once(MARK, {MARK: b"", "/cmd/0": b"3"}, unchanged=seen)
-    assert keys.get_each([MARK, "/cmd/0"]) == {"/cmd/0": Put(b"1", seen["/cmd/0"], 1)}
-    assert keys.put_once(MARK, {MARK: b"", "/cmd/0": b"3"}, unchanged=seen | {"/cmd/1": other})
-    assert keys.put_once("/mark/2", {"/mark/2": b""}, unchanged={"/cmd/never": 0})
-
-
 def test_a_mark_that_was_taken_away_may_be_put_once_more(keys: Etcd, keys_url: str) -> None:
     assert keys.put_once(MARK, {MARK: b"1"})
     ask(keys_url, "/kv/deleterange", key=base64(MARK))

@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -38,7 +39,8 @@ class Scripted:
         self.script("plan", entry)
         if entry.command == "unknown":
             return refused("command: is not known here")
-        return Plan({"message": f"{entry.command} it is", "beam": 3})
+        make_room = partial(self.script, "make room", entry)
+        return Plan({"message": f"{entry.command} it is", "beam": 3}, before=make_room)
 
     def forbid(self, entry: Entry, why: str) -> bool:
         self.script("forbid", entry)
@@ -251,16 +253,17 @@ class Clock:
         self.now = self.deadline
 
 
-@pytest.mark.parametrize("moment", ["looked", "running"])
+@pytest.mark.parametrize("moment", ["looked", "running", "make room"])
 def test_the_deadline_is_looked_at_until_just_before_the_act(
     house: House, hands: Scripted, moment: str
 ) -> None:
     clock = Clock()
 
-    def step(name: str) -> None:
+    def step(name: str, entry: Entry | None = None) -> None:
         if name == moment:
             clock.strike()
 
+    hands.script = step
     with house.worker(with_deadline(clock.deadline), clock=clock, step=step):
         state, detail = house.outcome(house.put("beam"))
     assert state == "refused"
@@ -336,6 +339,29 @@ def test_what_runs_hears_that_its_event_was_taken_back(house: House, hands: Scri
         state, detail = house.outcome(entry)
     assert state == "failed"
     assert detail["message"].startswith("aborted: retracted by ligo-S260304wrk-RETRACTION")
+
+
+def test_one_that_loses_its_lease_while_it_makes_room_does_not_act(house: House, hands: Scripted) -> None:
+    wire, points = Wire(), list[str]()
+    entry = house.put("beam")
+
+    def slow(at: str, entry: Entry) -> None:
+        points.append(at)
+        if at == "make room" and points.count(at) == 1:
+            renewals = wire.asked.count(claim)
+            wire.fault = lambda request, send: (
+                httpx2.Response(409, json={"state": "queued"})
+                if request.url.path.endswith("claim")
+                else send()
+            )
+            until(lambda: wire.asked.count(claim) > renewals)
+            until(lambda: hands.acted)  # by the other
+
+    claim = f"POST /commands/{entry.id}/claim"
+    hands.script = slow
+    with house.worker(wire), house.worker(client="two", directory=house.directory / "another host"):
+        assert house.outcome(entry)[0] == "done"
+    assert (points.count("make room"), points.count("before")) == (2, 1)
 
 
 def test_a_long_act_keeps_its_lease(house: House, hands: Scripted) -> None:

@@ -81,7 +81,20 @@ class House:
         plan = self.plan(entry, **changes)
         assert isinstance(plan, Plan), plan
         json.dumps(plan.summary)
-        return self.hands(**changes).carry_out(entry, plan)
+        return self.carry_out(entry, plan, **changes)
+
+    def carry_out(self, entry: Entry, plan: Plan | Outcome, **changes: Any) -> Trace:
+        """As a client does it; and the scheduler looks around."""
+        assert isinstance(plan, Plan), plan
+        plan.before()
+        trace = self.hands(**changes).carry_out(entry, plan)
+        self.twin.tick()
+        return trace
+
+    def failure(self, entry: Entry, trace: Trace, **changes: Any) -> str:
+        outcome = self.hands(**changes).follow(entry, trace, self.word)
+        assert outcome.state is State.FAILED, outcome
+        return str(outcome.detail["message"])
 
     def told(self) -> list[dict[str, Any]]:
         """What was put to the scheduler."""
@@ -155,7 +168,11 @@ def test_a_start_to_come_is_scheduled_and_begins_then(house: House) -> None:
     assert house.told()[0]["mode"] == "buffer"
     outcome = house.hands().follow(entry, trace, house.word)
     assert outcome.state is State.DONE
-    assert house.word.said == ["777_POWER3 is scheduled", "777_POWER3 is observing"]
+    assert house.word.said == [
+        "777_POWER3 is scheduled",
+        "777_POWER3 is making ready, and observes from 12:05:00Z on",
+        "777_POWER3 is observing",
+    ]
     assert house.twin.begun() == ["777_POWER3"]
 
 
@@ -194,10 +211,10 @@ def test_each_command_has_a_beam_of_its_own_until_none_is_free(house: House) -> 
     assert names == ["1_POWER3", "2_POWER5"]
     reason = house.refusal(house.entry(id=3), beams=(3, 5))
     assert reason == (
-        "no beam is free for it: beam 3 is held by 1_POWER3 until 12:01:00Z (priority 0), "
+        "no beam is free for it: beam 3 is held by 1_POWER3 until 12:01:05Z (priority 0), "
         "beam 5 is held by 2_POWER5 until 12:01:00Z (priority 0)"
     )
-    house.clock.on(61)
+    house.clock.on(66)
     house.twin.tick()
     assert house.act(house.entry(id=4), beams=(3, 5)).name == "4_POWER3"
 
@@ -227,29 +244,59 @@ def test_a_session_of_others_to_come_is_kept_clear_of_its_lead(house: House) -> 
 
 
 def test_the_greater_priority_takes_the_beam_of_the_least(house: House) -> None:
-    low, high = house.entry(id=1, priority=1, duration=600), house.entry(id=2, priority=3)
+    low, high = house.entry(id=1, priority=1, start=house.at(90)), house.entry(id=2, priority=3)
     house.act(low, beams=(3, 5))
-    house.act(house.entry(id=5, priority=2), beams=(3, 5))
+    house.act(house.entry(id=5, priority=2, start=house.at(90)), beams=(5,))
     plan = house.plan(high, beams=(3, 5))
     assert isinstance(plan, Plan)
     assert plan.summary["cancelled"] == ["1_POWER3"]
     assert "in place of 1_POWER3" in plan.summary["message"]
-    assert house.hands().carry_out(high, plan).name == "2_POWER3"
-    assert [each["mode"] for each in house.told()] == ["asap", "asap", "cancel", "asap"]
+    assert house.carry_out(high, plan).name == "2_POWER3"
+    assert [each["mode"] for each in house.told()] == ["buffer", "buffer", "cancel", "asap"]
     assert house.twin.states() == {
         "1_POWER3": "cancelled",
-        "5_POWER5": "observing",
+        "5_POWER5": "scheduled",
         "2_POWER3": "observing",
     }
-    outcome = house.hands().follow(low, Trace("1_POWER3", NOW), house.word)
-    assert outcome.state is State.FAILED
-    assert outcome.detail["message"] == "1_POWER3 was cancelled at the telescope: command 2 (event)"
+    assert house.failure(low, Trace("1_POWER3", NOW)) == (
+        "1_POWER3 was cancelled at the telescope: command 2 (event)"
+    )
+
+
+def test_what_has_begun_is_given_up_only_where_the_scheduler_stops_it(house: House) -> None:
+    """The public one does not: it would leave the session, and one to come would go for nothing."""
+    house.act(house.entry(id=1, priority=1, duration=100), beams=(3,))
+    house.act(house.entry(id=2, priority=1, start=house.at(300)), beams=(3,))
+    long = house.entry(id=3, priority=9, duration=400)
+    assert house.refusal(long, beams=(3,)) == (
+        "no beam is free for it: beam 3 is held by 2_POWER3 until 12:06:00Z (priority 1), "
+        "beam 3 is held by 1_POWER3 until 12:01:40Z (priority 1, has begun)"
+    )
+    assert "cancel" not in [told["mode"] for told in house.told()]
+    house.twin.faults.stops_running = True
+    plan = house.plan(long, beams=(3,), stops_running=True)
+    assert isinstance(plan, Plan)
+    assert plan.summary["cancelled"] == ["1_POWER3", "2_POWER3"]
+    assert house.carry_out(long, plan).name == "3_POWER3"
+    assert house.twin.states() == {"1_POWER3": "cancelled", "2_POWER3": "cancelled", "3_POWER3": "observing"}
+
+
+def test_one_of_ours_that_does_not_show_is_not_given_up(house: House) -> None:
+    """It was displaced from `submitted`, or is not yet there: nobody would see it go."""
+    house.act(house.entry(id=1, priority=1, duration=600), beams=(3,))
+    house.clock.on(1)
+    house.act(house.entry(id=2, priority=1, duration=600), beams=(5,))
+    high = house.entry(id=3, priority=9)
+    assert "1_POWER3 until 12:10:05Z (priority 1, not shown)" in house.refusal(
+        high, beams=(3,), stops_running=True
+    )
 
 
 def test_one_to_come_is_cancelled_before_one_that_observes(house: House) -> None:
     house.act(house.entry(id=1, priority=1, duration=600), beams=(3,))
     house.act(house.entry(id=2, priority=2, start=house.at(100)), beams=(5,))
-    plan = house.plan(house.entry(id=3, priority=3, duration=200), beams=(3, 5))
+    high = house.entry(id=3, priority=3, duration=200)
+    plan = house.plan(high, beams=(3, 5), stops_running=True)
     assert isinstance(plan, Plan)
     assert plan.summary["cancelled"] == ["2_POWER5"]
 
@@ -286,19 +333,108 @@ def _session_of_others(house: House) -> Any:
 
 
 def test_where_the_one_that_must_yield_stays_nothing_is_submitted(house: House) -> None:
-    house.twin.faults.stops_running = False
-    house.act(house.entry(id=1), beams=(3,))
-    with pytest.raises(NotTaken, match="1_POWER3 was to give up its beam, and is still shown"):
-        house.act(house.entry(id=2, priority=1), beams=(3,))
+    low = house.entry(id=1)
+    trace = house.act(low, beams=(3,))
+    with pytest.raises(NotTaken, match="1_POWER3 was to give up its beam, and stays"):
+        house.act(house.entry(id=2, priority=1), beams=(3,), stops_running=True)
     assert house.twin.begun() == ["1_POWER3"]
+    # It is not told that it was cancelled, and its beam is not for others, though another displaces it.
+    house.act(house.entry(id=3), beams=(5,))
+    house.clock.on(1)
+    assert "held by 1_POWER3" in house.refusal(house.entry(id=4), beams=(3,))
+    assert house.hands().follow(low, trace, house.word).state is State.DONE
+
+
+def test_one_that_another_displaces_as_it_is_cancelled_stays(house: House) -> None:
+    low = house.entry(id=1, duration=600)
+    trace = house.act(low, beams=(3,))
+    plan = house.plan(house.entry(id=2, priority=1), beams=(3,), stops_running=True)
+    other = house.hands(beams=(5,)), house.entry(id=3)
+    others = other[0].plan(other[1], house.clock())
+    assert isinstance(others, Plan)
+
+    def displaces() -> None:
+        if house.clock() == NOW:
+            house.clock.on(1)
+            other[0].carry_out(other[1], others)
+        house.twin.tick()
+
+    house.keys.idle = displaces
+    with pytest.raises(NotTaken, match="1_POWER3 was to give up its beam, and stays"):
+        house.carry_out(house.entry(id=2, priority=1), plan)
+    assert house.hands().follow(low, trace, house.word).state is State.DONE
+
+
+def test_one_that_begins_as_it_is_cancelled_stays(house: House) -> None:
+    """It leaves `schedule` before `submitted` has it."""
+    house.act(house.entry(id=1, start=house.at(300)), beams=(3,))
+    house.clock.on(243)
+    plan = house.plan(house.entry(id=2, priority=1), beams=(3,))
+
+    def begins_late() -> None:
+        house.show("schedule", {})
+        steps.append(begins)
+
+    def begins() -> None:
+        house.clock.on(2)
+        house.twin.tick()
+
+    steps: list[Callable[[], object]] = [begins_late]
+    house.twin.faults.silent = True  # it hears the word too late
+    house.keys.idle = lambda: steps.pop()() if steps else None
+    with pytest.raises(NotTaken, match="1_POWER3 was to give up its beam, and stays"):
+        house.carry_out(house.entry(id=2, priority=1), plan)
+    assert house.twin.states() == {"1_POWER3": "observing"}
+
+
+def test_a_session_of_ours_in_its_lead_holds_its_beam_when_another_has_displaced_it(house: House) -> None:
+    """`submitted` shows the last that began alone, and the file says the start without the lead."""
+    calibrating = house.act(house.entry(id=101, start=house.at(600), duration=600))
+    assert calibrating.name == "101_POWER3"
+    house.clock.on(66)  # 535 s before its start its beam is calibrated
+    house.twin.tick()
+    assert house.twin.begun() == ["101_POWER3"]
+    assert house.act(house.entry(id=102, duration=300)).name == "102_POWER5"
+    house.clock.on(5)
+    assert house.act(house.entry(id=103, duration=300)).name == "103_POWER6"
+
+
+@pytest.mark.parametrize(("do_cal", "begun"), [("True", 66), ("False", 546)])
+def test_so_does_one_of_others_and_power_holds_it_against_voltages(
+    house: House, do_cal: str, begun: int
+) -> None:
+    observation = {
+        "OBS_START_MJD": "61041",
+        "OBS_START_MPM": str((12 * 3600 + 600) * 1000),
+        "OBS_DUR": "60000",
+    }
+    file = {
+        "SESSION": {"CAL_DIR": "/cal", "DO_CAL": do_cal},
+        "OBSERVATIONS": {"OBSERVATION_1": observation},
+    }
+    house.show("sdfdict", {"9_POWER1": file})
+    house.show("submitted", {"POWER5": {"8_POWER5": [mjd(NOW, 60), mjd(NOW, 660)]}})
+    house.clock.on(begun - 2)
+    assert isinstance(house.plan(house.entry("voltagebeam")), Plan)
+    house.clock.on(2)
+    assert "held by 9_POWER1" in house.refusal(house.entry("voltagebeam"))
+    house.clock.on(663 - begun)  # one that begins at once ends a little later than its file says
+    assert "held by 9_POWER1" in house.refusal(house.entry("voltagebeam"))
+    house.clock.on(3)
+    assert isinstance(house.plan(house.entry("voltagebeam")), Plan)
 
 
 def test_a_session_that_is_dropped_without_a_word_is_not_taken(house: House) -> None:
     house.twin.faults.drop = 1
-    with pytest.raises(NotTaken, match="777_POWER3 was not taken by the scheduler within 10 s"):
-        house.act(house.entry())
+    entry = house.entry()
+    assert house.failure(entry, house.act(entry)) == (
+        "777_POWER3 was read and dropped by the scheduler within 10 s: "
+        "nothing else holds its beam, or its clock is ahead"
+    )
     assert [each["mode"] for each in house.told()] == ["asap", "cancel"]  # so that it never comes
     assert house.twin.begun() == []
+    # Nothing shows that it does not observe, and that it was cancelled is only what it was told.
+    assert house.act(house.entry(id=778)).name == "778_POWER5"
 
 
 def test_one_that_another_followed_at_once_is_taken_and_left_alone(house: House) -> None:
@@ -309,18 +445,20 @@ def test_one_that_another_followed_at_once_is_taken_and_left_alone(house: House)
     path.write_text(sdf.write(other.what.session))  # type: ignore[union-attr]
     told = json.dumps({"filename": str(path), "mode": "asap"}).encode()
 
-    def both_are_looked_at_together() -> None:
-        if len(house.told()) == 1:
-            house.keys.put(SUBMIT, told)
-        house.twin.tick()
-        house.clock.on(2)
-        house.twin.tick()
-
-    house.keys.idle = both_are_looked_at_together
-    assert house.act(house.entry()).name == "777_POWER3"
+    entry = house.entry()
+    trace = house.act(entry)
+    house.keys.put(SUBMIT, told)
+    house.twin.tick()
+    house.clock.on(2)
+    house.twin.tick()  # looks at both
     shown = json.loads(house.keys.get("/mon/observing/submitted").put.value)
     assert "777_POWER3" not in shown.get("POWER3", {})
     assert house.twin.states()["777_POWER3"] == "observing"
+    outcome = house.hands().follow(entry, trace, house.word)
+    assert outcome.state is State.DONE
+    assert outcome.detail["message"] == (
+        "777_POWER3 is completed by its times; it was never shown to this client"
+    )
     assert "cancel" not in [told["mode"] for told in house.told()]
 
 
@@ -328,15 +466,25 @@ def test_what_took_the_beam_meanwhile_is_named(house: House) -> None:
     plan = house.plan(house.entry(id=2), beams=(3,))
     house.act(house.entry(id=1), beams=(3,))
     assert isinstance(plan, Plan)
-    with pytest.raises(NotTaken, match="its beam is held by 1_POWER3"):
-        house.hands().carry_out(house.entry(id=2), plan)
+    trace = house.carry_out(house.entry(id=2), plan)
+    assert house.failure(house.entry(id=2), trace).endswith("its beam is held by 1_POWER3")
+
+
+def test_one_that_was_dropped_is_not_done_for_another_began_since(house: House) -> None:
+    """It is in `sdfdict`, and so is what was parsed and dropped."""
+    plan = house.plan(house.entry(id=2), beams=(3,))
+    house.clock.on(1)
+    house.act(house.entry(id=1), beams=(3,))
+    trace = house.carry_out(house.entry(id=2), plan)
+    assert house.twin.begun() == ["1_POWER3"]
+    assert house.failure(house.entry(id=2), trace).startswith("2_POWER3 was read and dropped")
 
 
 @pytest.mark.parametrize("fault", ["silent", "refuses", "slow_s"])
 def test_a_scheduler_that_does_not_take_it_is_told_of(house: House, fault: str) -> None:
     setattr(house.twin.faults, fault, 100 if fault == "slow_s" else True)
-    with pytest.raises(NotTaken, match="was not taken"):
-        house.act(house.entry())
+    entry = house.entry()
+    assert "was not taken" in house.failure(entry, house.act(entry))
     house.twin.faults = Faults()
     house.clock.on(1)
     house.twin.tick()
@@ -425,7 +573,8 @@ def test_one_that_was_submitted_and_never_taken_is_told_of_after_a_restart(house
     assert found is not None
     outcome = house.hands().follow(entry, found, house.word)
     assert outcome.state is State.FAILED
-    assert outcome.detail["message"] == "777_POWER3 was not taken by the scheduler"
+    assert outcome.detail["message"].startswith("777_POWER3 was not taken by the scheduler")
+    assert [told["mode"] for told in house.told()] == ["asap", "cancel"]
 
 
 def test_a_disk_that_is_full_submits_nothing(house: House) -> None:
@@ -440,6 +589,113 @@ def test_a_disk_that_is_full_submits_nothing(house: House) -> None:
     assert house.told() == []
 
 
+def test_many_at_once_have_a_beam_each_before_any_shows(house: House) -> None:
+    hands = house.hands()
+    for id in range(1, 6):
+        plan = hands.plan(house.entry(id=id), house.clock())
+        assert isinstance(plan, Plan)
+        hands.carry_out(house.entry(id=id), plan)
+    assert house.twin.begun() == []
+    house.twin.tick()
+    assert sorted(house.twin.begun()) == ["1_POWER3", "2_POWER5", "3_POWER6", "4_POWER7", "5_POWER8"]
+
+
+def test_a_command_that_is_tried_again_is_not_in_its_own_way(house: House) -> None:
+    hands, entry = house.hands(), house.entry()
+    plan = hands.plan(entry, house.clock())
+    assert isinstance(plan, Plan)
+    house.keys.away = True
+    with pytest.raises(Unreachable):
+        hands.carry_out(entry, plan)
+    house.keys.away = False
+    again = hands.plan(entry, house.clock())
+    assert isinstance(again, Plan)
+    assert again.summary["beam"] == 3
+
+
+def test_that_it_is_taken_is_seen_at_once(house: House) -> None:
+    hands, entry = house.hands(), house.entry()
+    plan = hands.plan(entry, house.clock())
+    assert isinstance(plan, Plan)
+    trace = hands.carry_out(entry, plan)
+    said_at = []
+    house.word.then = lambda: said_at.append((house.clock() - NOW, list(house.word.said)))
+    assert hands.follow(entry, trace, house.word).state is State.DONE
+    assert said_at[0] == (timedelta(seconds=5), ["777_POWER3 is observing"])
+
+
+def test_nothing_is_concluded_of_one_that_was_never_seen_while_etcd_is_away(house: House) -> None:
+    house.twin.faults.silent = True
+    entry = house.entry(duration=1)
+    trace = house.act(entry)
+
+    def away() -> None:
+        house.keys.away = True
+
+    house.word.then = away
+    house.twin.tick = lambda wait_s=0.0: None  # type: ignore[method-assign]
+    with pytest.raises(Unreachable, match="what became of 777_POWER3 cannot be known: etcd is away"):
+        house.hands().follow(entry, trace, house.word)
+
+
+def test_one_that_does_not_show_in_time_holds_its_beam_no_longer(house: House) -> None:
+    house.twin.faults.silent = True
+    hands = house.hands()
+    for id, seconds, beam in ((1, 9, 3), (2, 2, 5), (3, 0, 3)):
+        plan = hands.plan(house.entry(id=id), house.clock())
+        assert isinstance(plan, Plan)
+        assert plan.summary["beam"] == beam
+        hands.carry_out(house.entry(id=id), plan)
+        house.clock.on(seconds)
+
+
+def test_one_that_does_not_show_yet_may_begin_and_end_later_than_it_was_to(house: House) -> None:
+    hands = house.hands()
+    for id, seconds, beam in ((1, 5.9, 3), (2, 0.1, 5), (3, 0, 3)):
+        plan = hands.plan(house.entry(id=id, duration=1), house.clock())
+        assert isinstance(plan, Plan)
+        assert plan.summary["beam"] == beam
+        hands.carry_out(house.entry(id=id, duration=1), plan)
+        house.clock.on(seconds)
+
+
+def test_a_retraction_is_tried_until_the_session_has_gone(house: House) -> None:
+    entry = house.entry(start=house.at(300))
+    trace = house.act(entry)
+    house.word.retracted_by = "chime-7-retraction"
+    house.twin.faults.silent = True
+
+    def hears_again() -> None:
+        house.twin.faults.silent = len(house.told()) < 4
+
+    house.word.then = hears_again
+    assert house.failure(entry, trace).endswith("cancelled at the telescope: retracted by chime-7-retraction")
+    assert house.twin.states() == {"777_POWER3": "cancelled"}
+    said = "777_POWER3: its event was retracted by chime-7-retraction; it"
+    assert house.word.said == [
+        f"{said} was not seen to be cancelled",
+        "777_POWER3 is scheduled",
+        f"{said} is cancelled",
+    ]
+
+
+def test_one_that_makes_ready_has_begun_and_is_not_said_to_observe(house: House) -> None:
+    entry = house.entry(start=house.at(300))
+    trace = house.act(entry)
+    house.clock.on(250)
+    house.twin.tick()
+    house.word.retracted_by = "chime-7-retraction"
+    assert house.hands().follow(entry, trace, house.word).state is State.DONE
+    assert house.word.said[0] == (
+        "777_POWER3: its event was retracted by chime-7-retraction; "
+        "it is making ready, and observes from 12:05:00Z on"
+    )
+    assert house.word.said[1:] == [
+        "777_POWER3 is making ready, and observes from 12:05:00Z on",
+        "777_POWER3 is observing",
+    ]
+
+
 def test_a_retraction_cancels_what_has_not_begun(house: House) -> None:
     entry = house.entry(start=house.at(300))
     trace = house.act(entry)
@@ -450,6 +706,8 @@ def test_a_retraction_cancels_what_has_not_begun(house: House) -> None:
         "777_POWER3 was cancelled at the telescope: retracted by chime-7-retraction"
     )
     assert house.twin.states() == {"777_POWER3": "cancelled"}
+    house.clock.on(310)  # by its file it would observe now
+    assert house.act(house.entry(id=778)).name == "778_POWER3"
 
 
 def test_what_observes_goes_on_unless_it_is_to_be_stopped(house: House) -> None:
@@ -459,6 +717,7 @@ def test_what_observes_goes_on_unless_it_is_to_be_stopped(house: House) -> None:
     outcome = house.hands().follow(entry, trace, house.word)
     assert outcome.state is State.DONE
     assert "777_POWER3: its event was retracted by chime-7-retraction; it observes on" in house.word.said
+    house.twin.faults.stops_running = True
     again = house.entry(id=778)
     outcome = house.hands(stop_retracted=True).follow(again, house.act(again), house.word)
     assert outcome.state is State.FAILED
@@ -478,6 +737,26 @@ def test_one_that_somebody_else_cancels_has_failed(house: House) -> None:
     outcome = house.hands().follow(entry, trace, house.word)
     assert outcome.state is State.FAILED
     assert outcome.detail["message"] == "777_POWER3 was cancelled at the telescope"
+
+
+def test_one_that_is_between_two_points_was_not_cancelled(house: House) -> None:
+    """It begins: `schedule` is empty before `submitted` has it, and the scheduler's clock is 2 s ahead."""
+    entry = house.entry(start=house.at(300))
+    trace = house.act(entry)
+
+    def empties_first() -> None:
+        if house.clock() >= NOW + timedelta(seconds=240):
+            house.word.then = lambda: setattr(house.twin.faults, "garbage", set())
+            house.clock.on(3)
+            house.twin.faults.garbage = {"submitted"}  # is not written yet:
+            house.twin.tick()
+            house.show("submitted", {})
+
+    house.twin.faults.clock_s = 2
+    house.word.then = empties_first
+    assert house.hands().follow(entry, trace, house.word).state is State.DONE
+    assert house.word.said[0] == "777_POWER3 is scheduled"
+    assert house.word.said[1].startswith("777_POWER3 is making ready")
 
 
 def test_one_that_observes_goes_on_when_the_schedule_is_reset(house: House) -> None:
@@ -548,3 +827,23 @@ def test_nothing_is_calibrated_while_another_needs_the_beam(house: House) -> Non
     plan = house.plan(house.entry(id=2, start=house.at(545)), beams=(3,))
     assert isinstance(plan, Plan)
     assert plan.what.session.do_cal is False
+
+
+def test_a_beam_with_the_time_to_be_calibrated_is_rather_taken(house: House) -> None:
+    house.act(house.entry(id=1), beams=(3,))
+    plan = house.plan(house.entry(id=2, start=house.at(545)))
+    assert isinstance(plan, Plan)
+    assert (plan.summary["beam"], plan.what.session.do_cal) == (5, True)
+
+
+def test_a_beam_that_is_given_up_is_calibrated_where_nobody_else_needs_it_for_that(house: House) -> None:
+    house.act(house.entry(id=1, start=house.at(600)), beams=(3,))
+    later = house.entry(id=2, priority=1, start=house.at(630))
+    plan = house.plan(later, beams=(3,))
+    assert isinstance(plan, Plan)
+    assert (plan.summary["cancelled"], plan.summary["calibrate"]) == (["1_POWER3"], True)
+    house.act(house.entry(id=3, duration=20), beams=(3,), calibration_s=400)
+    house.clock.on(1)
+    plan = house.plan(house.entry(id=4, priority=1, start=house.at(542)), beams=(3,))
+    assert isinstance(plan, Plan)
+    assert (plan.summary["cancelled"], plan.summary["calibrate"]) == (["1_POWER3"], False)

@@ -112,6 +112,9 @@ def test_an_overlap_on_the_same_mode_and_beam_is_dropped(house: House) -> None:
     assert house.submit(FILE) == "took"
     assert house.submit(FILE.replace(" 42", " 43")) == "dropped"
     assert house.submit(FILE.replace(" 42", " 44").replace("BEAM 5", "BEAM 6")) == "took"
+    # What was parsed is shown, whether it was taken or not.
+    assert list(house.shown("sdfdict")) == ["42_POWER5", "43_POWER5", "44_POWER6"]
+    assert list(house.shown("schedule")) == ["POWER5", "POWER6"]
     later = FILE.replace(" 42", " 45").replace("43800000", "43915000").replace("12:10:00", "12:11:55")
     assert house.submit(later) == "took"
 

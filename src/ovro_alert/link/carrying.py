@@ -154,12 +154,21 @@ class Carrier:
             # Also the relay's last word before the act: one that was cancelled meanwhile is refused here.
             self._ask(lambda: word.report(plan.summary))
             self._step("running")
-            if why := self._no_more(entry, lease):
-                return refused(why)
-            lease.check()
+            if wrong := self._not_now(entry, lease):
+                return wrong
+            plan.before()
+            if wrong := self._not_now(entry, lease):
+                return wrong
             trace = self._do(entry, plan)
         self._step("acted")
         return trace
+
+    def _not_now(self, entry: Entry, lease: Lease) -> Outcome | None:
+        """What speaks against acting at this moment. Raises Lost."""
+        if why := self._no_more(entry, lease):
+            return refused(why)
+        lease.check()
+        return None
 
     def _turn(self, entry: Entry) -> AbstractContextManager[None]:
         if self._in_turn is None:

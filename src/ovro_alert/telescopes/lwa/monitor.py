@@ -23,6 +23,7 @@ from enum import StrEnum
 from typing import Any
 
 from ovro_alert.command import from_mjd
+from ovro_alert.telescopes.lwa.wanted import SUBMISSION
 
 POINTS = SCHEDULE, SUBMITTED, FILES = "schedule", "submitted", "sdfdict"
 
@@ -64,6 +65,18 @@ class Held:
         """The SESSION_ID of its file."""
         return self.name.partition("_")[0]
 
+    def overlaps(self, begin: datetime, end: datetime) -> bool:
+        """Whether it has it at some time between the two."""
+        return self.begin < end and begin < self.end
+
+
+@dataclass(frozen=True)
+class Lead:
+    """For how long the scheduler needs a beam before the stated start; without calibration, and with it."""
+
+    plain: timedelta = timedelta()
+    calibrating: timedelta = timedelta()
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -72,15 +85,26 @@ class Shown:
     scheduled: Mapping[str, Held] = field(default_factory=dict)
     submitted: Mapping[str, Held] = field(default_factory=dict)
     files: Mapping[str, Any] = field(default_factory=dict)
+    lead: Lead = field(default=Lead(), compare=False)
 
     def taken(self, name: str) -> bool:
         """Whether a session is to come, or the last that began."""
         return name in self.scheduled or name in self.submitted
 
     def has_seen(self, own: Held) -> bool:
-        """Whether a session was taken: it shows, or may have left `submitted` as another began since."""
+        """Whether a session was taken: it shows, or may have left `submitted` as another began since.
+
+        The last cannot be told from one that was parsed and dropped, unless another has its place.
+        """
         since = (each for each in self.submitted.values() if each.begin >= own.begin)
-        return self.taken(own.name) or (own.name in self.files and any(since))
+        is_hidden = own.name in self.files and any(since) and not self.has_replaced(own)
+        return self.taken(own.name) or is_hidden
+
+    def has_replaced(self, own: Held) -> bool:
+        """Whether another shows on its mode and beam at its time: of two the scheduler takes only one."""
+        shown = (*self.scheduled.values(), *self.submitted.values())
+        others = (each for each in shown if each.resource == own.resource and each.name != own.name)
+        return any(each.overlaps(own.begin, own.end) for each in others)
 
     def has_taken(self, session_id: int) -> Held | None:
         """The session of this id, where it is `taken`."""
@@ -92,7 +116,7 @@ class Shown:
         if held := self.has_taken(session_id):
             return held
         own = (name for name in self.files if name.startswith(f"{session_id}_"))
-        return next((held for name in own if (held := _held_by_file(name, self.files[name]))), None)
+        return next((held for name in own if (held := self._held_by_file(name))), None)
 
     def holding(self, now: datetime) -> list[Held]:
         """All that may hold a beam: to come, begun, or once parsed and by its times under way.
@@ -107,24 +131,41 @@ class Shown:
         ]
 
     def _parsed(self) -> Iterable[Held]:
-        for name, file in self.files.items():
-            if held := _held_by_file(name, file):
+        for name in self.files:
+            if held := self._held_by_file(name):
                 yield held
 
+    def _held_by_file(self, name: str) -> Held | None:
+        """What a session has by its file, as if it had begun at its stated start; None where it says none."""
+        file = self.files[name]
+        try:
+            head = file.get("SESSION") or {}
+            lead = self.lead.calibrating if _calibrates(head) else self.lead.plain
+            times = []
+            for each in file["OBSERVATIONS"].values():
+                day, past = int(each["OBS_START_MJD"]), int(each["OBS_START_MPM"])
+                begin = from_mjd(day) + timedelta(milliseconds=past)
+                times += [begin, begin + timedelta(milliseconds=int(each["OBS_DUR"]))]
+            # One that begins at once records, and ends, a second later than it says for each step before.
+            return Held(name, name.partition("_")[2], min(times) - lead, max(times) + SUBMISSION)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            return None
 
-def read(points: Mapping[str, bytes]) -> Shown:
+
+def read(points: Mapping[str, bytes], lead: Lead) -> Shown:
     """What the points say, by the last part of their keys. Raises Garbled."""
     return Shown(
         _ranges(SCHEDULE, points.get(SCHEDULE)),
         _ranges(SUBMITTED, points.get(SUBMITTED)),
         _object(FILES, points.get(FILES)),
+        lead,
     )
 
 
 def progress(
     shown: Shown, own: Held, now: datetime, before: Progress | None, grace: timedelta
 ) -> Progress | None:
-    """How far a session is that was to observe as `own` says; None while nothing shows of it yet.
+    """How far a session is that was to observe as `own` says; None where nothing says that it was ever taken.
 
     `before` is what was known of it; `grace` is what the scheduler may take to move it from one point to the
     next. How an observation went it does not tell: a session whose commands failed is completed, too.
@@ -136,15 +177,19 @@ def progress(
     if own.name in shown.submitted:
         return running
     if before is Progress.OBSERVING:  # another began since; or it was stopped, and forgotten
-        return running if own.name in shown.files or now >= end else Progress.CANCELLED
+        stays = own.name in shown.files and not shown.has_replaced(own)
+        return running if stays or now >= end else Progress.CANCELLED
     if now < own.begin:
         return Progress.CANCELLED if before else None
     if shown.has_seen(own):
         return running  # another began since, and `submitted` shows the last only
     if now < own.begin + grace:
         return before
-    # It would be the last that began; or it was never taken.
-    return Progress.SKIPPED if before or own.name in shown.files else None
+    return Progress.SKIPPED if before else None  # it would be the last that began
+
+
+def _calibrates(head: Mapping[str, Any]) -> bool:
+    return "CAL_DIR" in head and head.get("DO_CAL") == "True"
 
 
 def _object(name: str, value: bytes | None) -> dict[str, Any]:
@@ -173,16 +218,3 @@ def _ranges(name: str, value: bytes | None) -> dict[str, Held]:
                 raise Garbled(f"{name}: {session[:50]}: not a begin and an end in MJD") from error
             held[session] = Held(session, resource, begin, end)
     return held
-
-
-def _held_by_file(name: str, file: Any) -> Held | None:
-    """From when to when a session observes by its file; None where that does not say it."""
-    try:
-        observations = list(file["OBSERVATIONS"].values())
-        times = []
-        for each in observations:
-            begin = from_mjd(int(each["OBS_START_MJD"])) + timedelta(milliseconds=int(each["OBS_START_MPM"]))
-            times += [begin, begin + timedelta(milliseconds=int(each["OBS_DUR"]))]
-        return Held(name, name.partition("_")[2], min(times), max(times))
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
-        return None

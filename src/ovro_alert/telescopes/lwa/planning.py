@@ -39,11 +39,11 @@ class Telescope:
 
 @dataclass(frozen=True)
 class Submission:
-    """A session as it is to be submitted, and what is cancelled for it: names, and files that do it."""
+    """A session as it is to be submitted, and what is cancelled for it, each with the file that does it."""
 
     session: Session
     mark: Mark
-    preempted: tuple[tuple[str, str], ...]
+    preempted: tuple[tuple[Held, str], ...]
 
 
 def choose(entry: Entry, asked: Wanted, telescope: Telescope, settings: LwaSettings) -> Choice | None:
@@ -55,28 +55,39 @@ def choose(entry: Entry, asked: Wanted, telescope: Telescope, settings: LwaSetti
         return calibration.due(telescope.calibrated.get(beam), asked.start, settings.calibration_max_age_s)
 
     def rank(each: Held) -> int | None:
-        if not telescope.file(each.name):
-            return None  # it cannot be cancelled
+        if _stays(each, telescope, settings):
+            return None
         if mark := telescope.mark(each):
             return mark.priority if mark.priority < entry.priority else None
-        if not telescope.shown.taken(each.name):
-            return None  # nobody would see it go
         least = settings.preempt_others_at
         return entry.priority if least is not None and entry.priority >= least else None
 
-    free = beams.choose_free(asked.beams, telescope.held, due, lambda cal: occupied(asked, cal, settings))
-    window = occupied(asked, False, settings)
-    return free or beams.choose_taken(asked.beams, telescope.held, window, telescope.now, rank)
+    def window(calibrate: bool) -> tuple[datetime, datetime]:
+        return occupied(asked, calibrate, settings)
+
+    free = beams.choose_free(asked.beams, telescope.held, due, window)
+    return free or beams.choose_taken(asked.beams, telescope.held, due, window, telescope.now, rank)
 
 
-def holders(asked: Wanted, telescope: Telescope, settings: LwaSettings) -> str:
-    """Who has the beams that it may have, and until when."""
+def _stays(each: Held, telescope: Telescope, settings: LwaSettings) -> str:
+    """Why nobody can have a session give up its beam, whatever its priority; empty where that can be."""
+    if not telescope.shown.taken(each.name):
+        return "not shown"  # nobody would see it go
+    if each.begin <= telescope.now and not settings.stops_running:
+        return "has begun"
+    return "" if telescope.file(each.name) else "cannot be cancelled: its file is not shown"
+
+
+def holders(entry: Entry, asked: Wanted, telescope: Telescope, settings: LwaSettings) -> str:
+    """Who has the beams that it may have, until when, and why one of ours of a smaller priority keeps it."""
     window = occupied(asked, False, settings)
     said = []
     for beam in asked.beams:
         for each in beams.overlapping(telescope.held, beam, window):
             own = telescope.mark(each)
             whose = f"priority {own.priority}" if own else "not ours"
+            if own and own.priority < entry.priority and (why := _stays(each, telescope, settings)):
+                whose += f", {why}"
             said.append(f"beam {beam} is held by {each.name} until {each.end:%H:%M:%SZ} ({whose})")
     return ", ".join(said)
 
@@ -101,7 +112,7 @@ def submission(
         calibrated=choice.calibrate,
         sdf=path,
     )
-    files = tuple((each.name, telescope.file(each.name)) for each in choice.preempted)
+    files = tuple((each, telescope.file(each.name)) for each in choice.preempted)
     return Submission(its, mark, files)
 
 
@@ -109,7 +120,7 @@ def summary(submission: Submission, choice: Choice, calibrated: datetime | None)
     """What to tell people, in JSON."""
     mark = submission.mark
     seconds = round((mark.end - mark.start).total_seconds(), 3)
-    names = [name for name, _ in submission.preempted]
+    names = [each.name for each, _ in submission.preempted]
     instead = f", in place of {', '.join(names)}" if names else ""
     return {
         "message": f"session {mark.name}, {mark.submission}, {seconds:g} s{instead}",

@@ -6,7 +6,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -18,8 +18,10 @@ from ovro_alert.alert import Utc
 from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.etcd import Keys, Put
 from ovro_alert.telescopes.lwa import calibration, monitor
-from ovro_alert.telescopes.lwa.monitor import Garbled, Held, Shown
+from ovro_alert.telescopes.lwa.monitor import Garbled, Held, Lead, Shown
 from ovro_alert.telescopes.lwa.settings import LwaSettings
+
+CLOCKS = timedelta(seconds=5)  # so far at the most its clock may be from ours: 3 s have been seen
 
 
 class Mark(BaseModel):
@@ -63,10 +65,12 @@ class Scheduler:
         self._slot = f"{settings.marks_prefix}{slot}/"
         self._settings = settings
         self._clock = clock
+        plain, calibration = timedelta(seconds=settings.lead_s), timedelta(seconds=settings.calibration_s)
+        self._lead = Lead(plain, plain + calibration)
 
     def shown(self) -> Shown:
         """What it shows now. Raises Garbled."""
-        return monitor.read(self._points()[0])
+        return self._read(self._points()[0])
 
     def look(self, command: int) -> Look:
         """All in one question; where there is a mark, nothing else is read. Raises Garbled and NotTaken."""
@@ -79,7 +83,7 @@ class Scheduler:
         if key in puts:
             fence.check(puts[key])
             return Look(self._mark(key, puts[key]))
-        shown = monitor.read({name.removeprefix(prefix): put.value for name, put in puts.items()})
+        shown = self._read({name.removeprefix(prefix): put.value for name, put in puts.items()})
         return Look(None, shown, puts[tells].value) if tells in puts else Look(None, shown)
 
     def mark(self, command: int) -> Mark | None:
@@ -102,19 +106,23 @@ class Scheduler:
         mark = self.mark(int(held.session_id))
         return mark if mark and mark.name == held.name else None
 
-    def not_shown_yet(self, look: Look) -> Mark | None:
-        """What was written down of the session that was submitted last, where it is ours and does not show.
+    def not_shown_yet(self, look: Look, known: Mapping[int, Mark]) -> list[Mark]:
+        """What was written down of sessions of ours that the scheduler may yet take, as it has `accept_s` to.
 
-        By a client that was killed, say, before the scheduler had it.
+        `known` is what the client itself has submitted of late, by command; and the session that was
+        submitted last may be another's, which was killed, say, before the scheduler had it.
         """
+        marks = dict(known)
         with suppress(ValueError, KeyError, TypeError):
             told = json.loads(look.told)
             command = re.search(r"-([0-9]+)\.sdf$", told["filename"])
-            if command is None or told["mode"] == "cancel" or look.shown.has_taken(int(command[1])):
-                return None
-            mark = self.mark(int(command[1]))
-            return mark if mark and mark.sdf == told["filename"] else None
-        return None
+            id = int(command[1]) if command and told["mode"] != "cancel" else None
+            if id is not None and id not in marks and not look.shown.has_taken(id):
+                mark = self.mark(id)
+                if mark and mark.sdf == told["filename"]:
+                    marks[id] = mark
+        since = self._clock() - timedelta(seconds=self._settings.accept_s)
+        return [mark for mark in marks.values() if mark.at > since and not look.shown.taken(mark.name)]
 
     def submit(self, command: int, mark: Mark) -> bool:
         """Submits a session, unless its command was acted on before by anybody; whether it was done now."""
@@ -126,16 +134,32 @@ class Scheduler:
         """Sees that a command is not acted on any more; False where it was."""
         return fence.forbid(self._keys, f"{self._slot}{command}", why)
 
-    def cancel(self, name: str, sdf: str, by: str) -> Shown:
-        """Cancels a session, and what is shown when it has gone or `accept_s` have passed.
+    def cancel(self, held: Held, sdf: str, by: str) -> bool:
+        """Cancels a session; whether it was seen to go within `accept_s`. Raises Garbled.
 
         The public scheduler takes back what is to come, and leaves alone what has begun. It may be asked
-        again. Raises Garbled.
+        again. By whom it was done is written down when it is done: who is killed before that leaves one of
+        which nobody knows why it went, and its beam alone for its time. Written before, the beam of one that
+        observes on would count as free.
         """
-        record = json.dumps({"at": self._clock().isoformat(), "by": by}).encode()
-        self._keys.put(self._cancelled(name), record)
+        before = self.shown()
         self._keys.put(self._settings.submit_key, _told(sdf, "cancel"))
-        return self.wait(lambda shown: not shown.taken(name))
+        if not before.taken(held.name):
+            return False  # nobody can see it go
+
+        def has_gone(shown: Shown) -> bool:
+            return not shown.taken(held.name) and not shown.has_seen(held)
+
+        def surely(shown: Shown) -> bool:
+            # One that begins leaves `schedule` before `submitted` has it.
+            may_begin = held.name in before.scheduled and self._clock() >= held.begin - CLOCKS
+            return has_gone(shown) and not may_begin
+
+        limit = self._clock() + timedelta(seconds=self._settings.accept_s)
+        if gone := has_gone(self.wait(surely, limit)):
+            record = json.dumps({"at": self._clock().isoformat(), "by": by}).encode()
+            self._keys.put(self._cancelled(held.name), record)
+        return gone
 
     def cancelled_by(self, name: str) -> str:
         """By whom a session was cancelled, where it was one of us."""
@@ -145,17 +169,21 @@ class Scheduler:
         except (ValueError, KeyError, TypeError):
             return "somebody"
 
-    def wait(self, done: Callable[[Shown], bool]) -> Shown:
-        """What is shown as soon as `done` holds of it, or when `accept_s` have passed. Raises Garbled."""
-        limit = self._clock() + timedelta(seconds=self._settings.accept_s)
+    def cancelled(self, names: Sequence[str]) -> set[str]:
+        """Those of the sessions that one of us cancelled, in one question."""
+        keys = {self._cancelled(name): name for name in names[:128]}
+        return {keys[key] for key in self._keys.get_each(keys)} if keys else set()
+
+    def wait(self, done: Callable[[Shown], bool], limit: datetime) -> Shown:
+        """What is shown as soon as `done` holds of it, or at `limit`. Raises Garbled."""
         while True:
             points, revision = self._points()
             with suppress(Garbled):  # the next put may mend it
-                if done(shown := monitor.read(points)):
+                if done(shown := self._read(points)):
                     return shown
             left = (limit - self._clock()).total_seconds()
             if left <= 0:
-                return monitor.read(points)
+                return self._read(points)
             # What is put after what was just read: nothing in between is missed.
             prefix = self._settings.observing_prefix
             with self._keys.watch_all(prefix, start=revision + 1, silence_s=left) as puts:
@@ -175,6 +203,9 @@ class Scheduler:
 
     def _cancelled(self, name: str) -> str:
         return f"{self._slot}cancelled/{name}"
+
+    def _read(self, points: Mapping[str, bytes]) -> Shown:
+        return monitor.read(points, self._lead)
 
     def _points(self) -> tuple[dict[str, bytes], int]:
         prefix = self._settings.observing_prefix

@@ -47,6 +47,7 @@ class LwaSettings(Settings, table="lwa"):
     notice_s: NotNegative = 5.0
     calibration_max_age_s: NotNegative = 86400.0  # a beam is calibrated anew when its last is older
     accept_s: Positive = 10.0  # so long the scheduler may take to show a session, or that one is cancelled
+    stops_running: bool = False  # whether it cancels what has begun, too; the public one does not
     follow_s: Positive = 5.0  # between two looks at a session that runs
     # From this priority of a command on it takes the beam of a session that is not ours; None: never.
     preempt_others_at: int | None = None

@@ -42,7 +42,7 @@ class Faults:
     drop: int = 0  # so many of the next sessions are dropped
     slow_s: float = 0.0  # it looks at what it was told so much later
     clock_s: float = 0.0  # its clock is ahead
-    stops_running: bool = True  # cancelling ends one that has begun; the public scheduler leaves it
+    stops_running: bool = False  # cancelling ends one that has begun; the public scheduler leaves it
     garbage: set[str] = field(default_factory=set)  # monitor points that cannot be read
     unwell: set[str] = field(default_factory=set)  # recorders whose summary is not normal
 
@@ -183,7 +183,9 @@ class Executor:
         )
         if session.cal_dir is not None and not self._has(session.cal_dir):
             self._note("could not read", session, told=told, why=f"CAL_DIR: {session.cal_dir} is not there")
-        elif session.name in self._sessions:
+            return
+        self._files[session.name] = new.file  # what was parsed is shown, whether it is taken or not
+        if session.name in self._sessions:
             self._note("dropped", session, told=told, why="it was submitted before")
         elif self.faults.drop > 0:
             self.faults.drop -= 1
@@ -195,7 +197,6 @@ class Executor:
             self._sessions[session.name] = new
             self._note("skipped", session, told=told, why=f"needs {lead} before its start")
         else:
-            self._files[session.name] = new.file
             self._sessions[session.name] = new
             self._note("took", session, told=told, mjd=new.mjd)
 
