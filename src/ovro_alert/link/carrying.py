@@ -13,7 +13,7 @@ dies loses it. And the telescope's hands act at most once by its own account.
 import logging
 import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from random import Random
@@ -112,10 +112,13 @@ class Carrier:
         except (Refused, Lost, Stopped):
             raise
         except NotTaken as error:
-            return Outcome(State.FAILED, {"message": str(error)})
+            message = str(error)
         except Exception as error:
             log.exception("command %d", entry.id)
-            return Outcome(State.FAILED, {"message": f"{type(error).__name__}: {error}"})
+            message = f"{type(error).__name__}: {error}"
+        with suppress(Exception):  # for one who was held up; where it cannot be, this command has failed still
+            self._hands.forbid(entry, message)
+        return Outcome(State.FAILED, {"message": message})
 
     def _carry_out(self, entry: Entry, lease: Lease) -> Outcome:
         """Act on a command that has left no trace, and follow to its end what has.
