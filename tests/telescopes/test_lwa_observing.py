@@ -707,7 +707,7 @@ def test_a_retraction_cancels_what_has_not_begun(house: House) -> None:
     )
     assert house.twin.states() == {"777_POWER3": "cancelled"}
     house.clock.on(310)  # by its file it would observe now
-    assert house.act(house.entry(id=778)).name == "778_POWER3"
+    assert house.act(house.entry(id=778, beamnum=3)).name == "778_POWER3"
 
 
 def test_what_observes_goes_on_unless_it_is_to_be_stopped(house: House) -> None:

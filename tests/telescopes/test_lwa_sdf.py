@@ -439,7 +439,7 @@ def test_both_ways_to_say_the_start_agree(start: datetime) -> None:
 
 @given(st.text(max_size=300))
 def test_the_reader_has_a_clear_word_for_any_text(text: str) -> None:
-    with pytest.raises(ValueError, match="is missing|is not"):
+    with pytest.raises(ValueError, match=r"is missing|is not"):
         sdf.parse(text)
 
 

@@ -13,6 +13,7 @@ dies loses it. And the telescope's hands act at most once by its own account.
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from functools import partial
@@ -24,6 +25,7 @@ import httpx2
 from ovro_alert.acting import Hands, Later, NotTaken, Outcome, Plan, Trace, Unreachable, refused
 from ovro_alert.command import Entry, State, is_over
 from ovro_alert.link.alone import alone
+from ovro_alert.link.daemon import in_background
 from ovro_alert.link.heard import Heard, sendable
 from ovro_alert.link.lease import Lease, Lost
 from ovro_alert.link.relay import Refused, Relay
@@ -32,6 +34,7 @@ from ovro_alert.link.settings import WorkerSettings
 from ovro_alert.link.turns import Turns
 
 Answer = TypeVar("Answer")
+Look = Future[Trace | None]
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +66,17 @@ class Carrier:
         self._locks = settings.directory.resolve() / "locks"
         self._turns: dict[str, Turns] = {}
 
-    def carry_through(self, entry: Entry) -> bool:
-        """Bring a command as far as it goes now; whether it is over."""
+    def carry_through(self, entry: Entry, is_news: bool) -> bool:
+        """Bring a command as far as it goes now; whether it is over.
+
+        Of one that is news a trace is looked for while the relay takes the claim: it mostly gives it, and
+        the look is of use. What that may miss, an act just before the claim, the hands do not repeat.
+        """
         what = f"command {entry.id} ({entry.command[:50]}, {entry.slot} {entry.seq})"
         if entry.state is None or is_over(entry.state):
             return True
         lease = Lease(self._relay, entry.id, self._settings.client, self._settings.lease_s)
+        first = in_background(partial(self._hands.find, entry), f"look for {entry.id}") if is_news else None
         try:
             try:
                 self._ask(lease.claim)
@@ -77,7 +85,7 @@ class Carrier:
                 return _says_it_is_over(refusal)
             self._step("claimed")
             with lease.kept():
-                outcome = self._settle(entry, lease)
+                outcome = self._settle(entry, lease, first)
                 self._step("settled")
                 detail = sendable(outcome.detail)
                 self._ask(partial(self._relay.report, entry.id, lease.token, outcome.state, detail))
@@ -101,14 +109,14 @@ class Carrier:
         """The relay's answer, however long it is away. Raises Refused, and Stopped."""
         return persist(question, self._stop, backoff(Random(), cap=self._settings.lease_s / 2))
 
-    def _settle(self, entry: Entry, lease: Lease) -> Outcome:
+    def _settle(self, entry: Entry, lease: Lease, first: Look | None) -> Outcome:
         """What became of a command, now or before; any trouble of our own is a failure with its reason."""
         name = f"{entry.slot}-{entry.seq}-{entry.id}"
         try:
             with alone(self._locks / name) as ours:
                 if not ours:
                     raise Lost("a client that is held up may still act on it")
-                return self._carry_out(entry, lease)
+                return self._carry_out(entry, lease, first)
         except (Refused, Lost, Stopped):
             raise
         except NotTaken as error:
@@ -116,11 +124,11 @@ class Carrier:
         except Exception as error:
             log.exception("command %d", entry.id)
             message = f"{type(error).__name__}: {error}"
-        with suppress(Exception):  # for one who was held up; where it cannot be, this command has failed still
+        with suppress(Exception):  # for one who was held up; it has failed either way
             self._hands.forbid(entry, message)
         return Outcome(State.FAILED, {"message": message})
 
-    def _carry_out(self, entry: Entry, lease: Lease) -> Outcome:
+    def _carry_out(self, entry: Entry, lease: Lease, first: Look | None) -> Outcome:
         """Act on a command that has left no trace, and follow to its end what has.
 
         While the telescope gives no answer, or cannot yet, it is asked again; each time it is looked first
@@ -130,7 +138,8 @@ class Carrier:
         delays, trouble = backoff(Random(), cap=self._settings.lease_s / 3), ""
         while True:
             try:
-                found = self._hands.find(entry)
+                look, first = first, None
+                found = look.result() if look else self._hands.find(entry)
                 self._step("looked")
                 begun = found or self._act(entry, lease, word)
                 if isinstance(begun, Trace):

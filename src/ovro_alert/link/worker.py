@@ -84,9 +84,8 @@ class Worker:
                 position = self._reached(position)
             waiting |= {entry.id: entry for entry in news if entry.kind is Kind.COMMAND}
             for entry in self._next(waiting, in_hand.keys()):
-                in_hand[entry.id] = in_background(
-                    partial(self._carrier.carry_through, entry), f"command {entry.id}"
-                )
+                work = partial(self._carrier.carry_through, entry, is_news=entry in news)
+                in_hand[entry.id] = in_background(work, f"command {entry.id}")
             if news:
                 continue  # who acts on it is not to wait for the disk
             over = min((entry.seq for entry in waiting.values()), default=position + 1) - 1

@@ -10,7 +10,7 @@ from ovro_alert.acting import Later, NotTaken, Outcome, Plan, Trace, Unreachable
 from ovro_alert.command import Entry
 from ovro_alert.telescopes.etcd import Keys
 from ovro_alert.telescopes.lwa import following, planning, sdf, shared
-from ovro_alert.telescopes.lwa.monitor import Garbled
+from ovro_alert.telescopes.lwa.monitor import Garbled, Held
 from ovro_alert.telescopes.lwa.planning import Submission, Telescope
 from ovro_alert.telescopes.lwa.scheduler import Look, Mark, Scheduler
 from ovro_alert.telescopes.lwa.settings import LwaSettings
@@ -75,6 +75,9 @@ class Observing:
             return refused(str(unfit))
         telescope = self._look(entry, now, settings.do_cal and asked.calibratable)
         choice = planning.choose(entry, asked, telescope, settings)
+        if choice is None or choice.preempted:  # only then is it worth a question who has gone
+            telescope = replace(telescope, held=self._not_cancelled(entry, telescope))
+            choice = planning.choose(entry, asked, telescope, settings)
         if choice is None:
             return refused(f"no beam is free for it: {planning.holders(entry, asked, telescope, settings)}")
         path = str(self._directory / f"{entry.slot}-{entry.seq}-{entry.id}.sdf")
@@ -121,16 +124,18 @@ class Observing:
                 look = scheduler.look(entry.id)
         except Garbled as garbled:
             raise Later(f"which beams are free cannot be known: {garbled}") from garbled
-        shown = look.shown
-        held = shown.holding(now)
-        # Not who shows in old files alone, and was cancelled by us.
-        gone = scheduler.cancelled([each.name for each in held if not shown.taken(each.name)])
-        held = [each for each in held if each.name not in gone]
         others = {command: mark for command, mark in self._submitted.items() if command != entry.id}
         unseen = scheduler.not_shown_yet(look, others)
+        held = look.shown.holding(now)
         held += [replace(mark.held, end=mark.end + SUBMISSION) for mark in unseen]
         calibrated = scheduler.calibrations() if may_calibrate else {}
-        return Telescope(now, shown, held, calibrated, scheduler.mark_of)
+        return Telescope(now, look.shown, held, calibrated, scheduler.mark_of)
+
+    def _not_cancelled(self, entry: Entry, telescope: Telescope) -> list[Held]:
+        """Who may hold a beam, but for those who show in old files alone, and were cancelled by us."""
+        hidden = [each.name for each in telescope.held if not telescope.shown.taken(each.name)]
+        gone = self._scheduler(entry).cancelled(hidden)
+        return [each for each in telescope.held if each.name not in gone]
 
     def _make_room(self, entry: Entry, submission: Submission) -> None:
         """Has those give up the beam that have to. Raises NotTaken where one stays."""
