@@ -120,6 +120,8 @@ class Array:
     def say(self, detail: dict[str, Any]) -> None:
         self.said.append(detail)
 
+    def check(self) -> None: ...
+
     def wait(self, seconds: float) -> None:
         self.pass_by(seconds)
 

@@ -73,6 +73,9 @@ class Word(Protocol):
     def say(self, detail: dict[str, Any]) -> None:
         """Tells people how far it is; it may be lost where the relay is away."""
 
+    def check(self) -> None:
+        """Before the telescope is touched again: raises what ends it unless the command is surely ours."""
+
     def wait(self, seconds: float) -> None:
         """Waits; raises what ends the client where that is told to stop, or has lost the command."""
 

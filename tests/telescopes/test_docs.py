@@ -99,6 +99,8 @@ class Lwa:
     def say(self, detail: dict[str, Any]) -> None:
         self.said.append((State.RUNNING, detail["message"]))
 
+    def check(self) -> None: ...
+
     def wait(self, seconds: float) -> None:
         self.clock.on(seconds)
         self.tick()

@@ -144,6 +144,8 @@ class Heard:
     def say(self, detail: object) -> None:
         """Nobody listens."""
 
+    def check(self) -> None: ...
+
     def wait(self, seconds: float) -> None:
         threading.Event().wait(seconds)
 

@@ -83,6 +83,8 @@ class Site:
         json.dumps(detail)
         self.said.append(detail)
 
+    def check(self) -> None: ...
+
     def wait(self, seconds: float) -> None:
         self.clock.on(seconds)
         for at in [at for at in self.at if self.now >= NOW + timedelta(seconds=at)]:
@@ -759,6 +761,8 @@ class Waits:
 
     def say(self, detail: dict[str, Any]) -> None:
         pass
+
+    def check(self) -> None: ...
 
     def wait(self, seconds: float) -> None:
         time.sleep(min(seconds, 0.05))

@@ -30,10 +30,15 @@ class Heard:
         self.retracted_by: str | None = None
         self.said: list[str] = []
         self.then: Callable[[], object] = lambda: None
+        self.lost: Exception | None = None
 
     def say(self, detail: dict[str, Any]) -> None:
         json.dumps(detail)
         self.said.append(detail["message"])
+
+    def check(self) -> None:
+        if self.lost:
+            raise self.lost
 
     def wait(self, seconds: float) -> None:
         assert seconds > 0
@@ -478,6 +483,20 @@ def test_one_that_was_dropped_is_not_done_for_another_began_since(house: House) 
     trace = house.carry_out(house.entry(id=2), plan)
     assert house.twin.begun() == ["1_POWER3"]
     assert house.failure(house.entry(id=2), trace).startswith("2_POWER3 was read and dropped")
+
+
+@pytest.mark.parametrize("retracted", [False, True])
+def test_whose_claim_is_lost_cancels_nothing(house: House, retracted: bool) -> None:
+    """Another host may follow it by now, and see it observe."""
+    entry = house.entry(start=house.at(300))
+    house.twin.faults.silent = not retracted
+    trace = house.act(entry)
+    house.word.retracted_by = "chime-7-retraction" if retracted else None
+    house.word.lost = RuntimeError("the lease is about to run out")
+    told = len(house.told())
+    with pytest.raises(RuntimeError):
+        house.hands().follow(entry, trace, house.word)
+    assert len(house.told()) == told
 
 
 @pytest.mark.parametrize("fault", ["silent", "refuses", "slow_s"])

@@ -30,6 +30,8 @@ class Heard:
     def say(self, detail: dict[str, Any]) -> None:
         self.said.append(detail)
 
+    def check(self) -> None: ...
+
     def wait(self, seconds: float) -> None:
         threading.Event().wait(min(seconds, 0.2))
 

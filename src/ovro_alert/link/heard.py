@@ -39,6 +39,9 @@ class Heard:
         except (Away, Refused) as error:
             log.warning("command %d: how far it is could not be told: %s", self._entry.id, error)
 
+    def check(self) -> None:
+        self._lease.check()
+
     def wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopped

@@ -49,9 +49,11 @@ def follow(
             else:
                 missing = None
             if seen is None and now >= trace.at + grace:
+                word.check()
                 return its.was_not_taken(shown, trace.at)
             if (by := word.retracted_by) and seen not in OVER and not is_let_be:
                 # What is to come is cancelled again and again, until it has gone or begins.
+                word.check()
                 is_let_be = seen is Progress.OBSERVING
                 what, has_gone = its.take_back(by, is_let_be, now)
                 if what != stopped:
