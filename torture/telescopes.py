@@ -87,7 +87,7 @@ def _away(trial: LwaTrial, etcd: Server, seconds: float) -> None:
     """etcd, for longer than one command may wait; another may for ever."""
     etcd.stop()
     now = datetime.now(UTC).isoformat()
-    asked = {"ra": 15.83, "dec": 62.37, "start": now, "duration": seconds / 2}  # of use until that has passed
+    asked = {"ra": 15.83, "dec": 62.37, "start": now, "duration": seconds / 3}  # of use until that has passed
     [late] = trial.place.http.post("/alerts", json=asked).raise_for_status().json()["commands"]
     trial.ends[late] = State.REFUSED
     waits = trial.beam()
