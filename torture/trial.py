@@ -17,8 +17,6 @@ KEPT = timedelta(seconds=6)  # so long after its end a session counts as one tha
 LIMIT_S = 120.0
 BEAM = {"ra": 83.633, "dec": 22.014, "duration": 1.5}
 DUMP = {"duration": 10}
-# A dump may end, and another be triggered, while no client lives to see how it did.
-UNSEEN = "another dump was triggered before it was seen to be complete"
 
 
 @dataclass
@@ -115,8 +113,9 @@ class LwaTrial(Trial):
             wanted = end is not State.REFUSED
             self.holds(set(each) == {int(wanted)}, f"{name}, to be {end}, was acted on {max(each)} times")
             if state is not end:
-                says = self.place.outcome(id)[1]["message"]
-                self.holds(UNSEEN in says, f"{name} is {state}, not {end}: {says}")
+                self.violations.append(
+                    f"{name} is {state}, not {end}: {self.place.outcome(id)[1]['message']}"
+                )
         cancelled = [one for one in self.place.executor.account() if one["did"] == "cancelled"]
         self.holds(not cancelled, f"{len(cancelled)} sessions were cancelled")
         count = Counter(f"{one['state']} {one['command']}s" for one in entries)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from ovro_alert.acting import Unreachable
-from ovro_alert.telescopes.etcd import Found, Put
+from ovro_alert.telescopes.etcd import Compacted, Found, Put
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)  # MJD 61041.5
 
@@ -29,22 +29,27 @@ class MemoryKeys:
     def __init__(self) -> None:
         self.log: list[tuple[str, Put]] = []
         self.away = False
+        self.forgotten = 0  # what was before this revision is
         self.deaf_to = ""  # puts of this key happen, and their answers are lost
         self.idle: Callable[[], object] = lambda: None
         self._lock = threading.RLock()
 
-    def get(self, key: str) -> Found:
-        puts, revision = self.get_all(key)
-        return Found(puts.get(key), revision)
+    def get(self, key: str, revision: int = 0) -> Found:
+        puts, newest = self.get_all(key, revision)
+        return Found(puts.get(key), newest)
 
     def get_each(self, keys: Iterable[str]) -> dict[str, Put]:
         found = {key: self.get(key).put for key in keys}
         return {key: put for key, put in found.items() if put}
 
-    def get_all(self, prefix: str) -> tuple[dict[str, Put], int]:
+    def get_all(self, prefix: str, revision: int = 0) -> tuple[dict[str, Put], int]:
         self._answer()
+        if 0 < revision < self.forgotten:
+            raise Compacted(self.forgotten)
         with self._lock:
-            return {key: put for key, put in self.log if key.startswith(prefix)}, self._revision
+            until = revision or self._revision
+            then = {key: put for key, put in self.log if key.startswith(prefix) and put.revision <= until}
+            return then, self._revision
 
     def put(self, key: str, value: bytes) -> int:
         self._answer()

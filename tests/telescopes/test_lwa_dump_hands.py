@@ -542,12 +542,18 @@ def dumps_of(site: Site, id: str) -> dict[str, str]:
     return {each["pipeline"]: each["status"] for each in site.twin.account()["dumps"] if each["id"] == id}
 
 
-def test_a_retraction_leaves_alone_what_another_has_triggered_since(site: Site, trigger: Make) -> None:
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_retraction_leaves_alone_what_another_has_triggered_since(
+    site: Site, trigger: Make, remembered: bool
+) -> None:
     entry = trigger()
     site.begin(entry)
     for _ in range(40):
         site.wait(5)
     assert set(dumps_of(site, "777").values()) == {"complete"}
+    trace = site.hands.find(entry)
+    assert trace is not None
+    ended_alone = site.another_client().follow(entry, trace, site).detail["pipelines"]
     site.others(*PIPELINES)
     for _ in range(4):
         site.wait(5)
@@ -555,13 +561,18 @@ def test_a_retraction_leaves_alone_what_another_has_triggered_since(site: Site, 
     client = site.another_client()
     trace = client.find(entry)
     assert trace is not None
+    if not remembered:
+        site.keys.forgotten = site.keys.get("/").revision
     outcome = client.follow(entry, trace, site)
-    # Nobody saw how ours did, and what is shown is not ours.
-    assert outcome.state is State.FAILED
-    assert set(outcome.detail["failed"].values()) == {
-        "another dump was triggered before it was seen to be complete"
-    }
-    assert "bytes" not in outcome.detail["pipelines"][FIRST]
+    if remembered:  # etcd has what each showed before it was told the other
+        assert outcome.state is State.DONE
+        assert outcome.detail["pipelines"] == ended_alone
+    else:  # what is shown is not ours
+        assert outcome.state is State.FAILED
+        assert set(outcome.detail["failed"].values()) == {
+            "another dump was triggered before it was seen to be complete"
+        }
+        assert "bytes" not in outcome.detail["pipelines"][FIRST]
     assert set(dumps_of(site, "1767000000").values()) == {"writing"}
 
 

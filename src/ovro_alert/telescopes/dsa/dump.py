@@ -19,11 +19,11 @@ from ovro_alert.acting import Later, Outcome, Plan, Trace, Word, refused
 from ovro_alert.command import Entry, State, from_mjd, to_mjd
 from ovro_alert.telescopes.dsa.arguments import DumpArguments, spelled
 from ovro_alert.telescopes.dsa.correlator import COMMAND, SPECTRUM_S, Correlator, Nodes, told
-from ovro_alert.telescopes.dsa.history import history
 from ovro_alert.telescopes.dsa.marks import Clock, Mark, Marks
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.dsa.trigger import ANNOUNCEMENT
 from ovro_alert.telescopes.etcd import Keys
+from ovro_alert.telescopes.history import history
 
 # A dump is to begin half a second before its burst: so many spectra [dsa110/dsa110-T2, cluster_heimdall.py].
 BEFORE = 1907 * 4

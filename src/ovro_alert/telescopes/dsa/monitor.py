@@ -14,10 +14,10 @@ from pydantic_core import from_json
 
 from ovro_alert.alert import Finite
 from ovro_alert.telescopes.dsa.arguments import to_moment
-from ovro_alert.telescopes.dsa.history import history
 from ovro_alert.telescopes.dsa.points import Point, differ, numbered, read_point
 from ovro_alert.telescopes.dsa.settings import DsaSettings
 from ovro_alert.telescopes.etcd import Keys, Put
+from ovro_alert.telescopes.history import history
 
 ANTENNAS = "/mon/ant/"
 COMMAND = "/cmd/ant/"

@@ -15,8 +15,8 @@ from pydantic_core import from_json
 
 from ovro_alert.alert import Declination, Finite, Localization, NotNegative, Positive, RightAscension
 from ovro_alert.telescopes.dsa.arguments import to_moment
-from ovro_alert.telescopes.dsa.history import history
 from ovro_alert.telescopes.etcd import Keys, Put
+from ovro_alert.telescopes.history import history
 
 LARGEST = 2**20  # bytes; they have some 2000
 MOST_FILES = 2000  # the newest

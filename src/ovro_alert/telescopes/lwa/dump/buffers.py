@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ovro_alert.telescopes.etcd import Keys, Put
+from ovro_alert.telescopes.etcd import Compacted, Keys, Put
+from ovro_alert.telescopes.history import history
 from ovro_alert.telescopes.lwa.dump.answers import (
     ACCEPTED,
     OPENS_S,
@@ -20,6 +21,7 @@ from ovro_alert.telescopes.lwa.dump.commands import TRIGGER, Kind, Pipeline
 from ovro_alert.telescopes.lwa.dump.settings import DumpSettings
 
 REPLIES = "/resp/corr/x/"
+TOLD = 100  # commands that are looked through for one's own, each with a question
 
 
 class Buffers:
@@ -65,6 +67,22 @@ class Buffers:
             if given and given.id == id and given.command == TRIGGER:
                 told[one] = given, puts["cmd"].revision
         return told
+
+    def as_the_next_was_told(self, one: Pipeline, id: str) -> Put | None:
+        """What it showed when it was told to write another dump than that of `id`, if etcd remembers it."""
+        next_told = None
+        for put in history(self._keys, one.key("cmd"), TOLD):
+            given = read_given(put)
+            if given and given.command == TRIGGER:
+                if given.id == id:
+                    break
+                next_told = put
+        else:
+            return None
+        try:
+            return self._keys.get(one.key("mon"), next_told.revision).put if next_told else None
+        except Compacted:
+            return None
 
     def replies(self) -> dict[Pipeline, Reply]:
         """The last reply of each pipeline, all in one look: below this prefix all is small."""

@@ -189,7 +189,7 @@ class Dumping:
     def _see(self, mark: Mark, parts: Parts) -> None:
         """What the pipelines show and, where they have not been heard yet, reply and were told since."""
         wanted: dict[Pipeline, tuple[Kind, ...]] = {
-            one: ("mon",) if part.response else ("mon", "resp", "cmd")
+            one: ("mon", "cmd") if part.response else ("mon", "resp", "cmd")
             for one, part in parts.items()
             if not part.is_over
         }
@@ -198,7 +198,11 @@ class Dumping:
             if (reply := read_reply(puts.get("resp"))) and reply.id == mark.id:
                 part.reply(reply, now)
             given = read_given(puts.get("cmd"))
-            part.see(put, now, is_last=not given or given.id == mark.id or given.command != TRIGGER)
+            is_last = not given or given.id == mark.id or given.command != TRIGGER
+            if not is_last and not part.is_recalled:
+                part.is_recalled = True
+                part.see(self._buffers.as_the_next_was_told(one, mark.id), now, is_final=True)
+            part.see(put, now, is_last=is_last)
             if said := read_shown(put):
                 self._buffers.unchanged_since(one, said, now)  # the next dump need not wait to know it
 

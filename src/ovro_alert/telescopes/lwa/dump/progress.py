@@ -55,6 +55,9 @@ class Progress:
         self._changed = self._heard = now
         self._revision: int | None = None
         self._believed = False
+        self.is_recalled = (
+            False  # what it showed of ours, before it was told to write another, was looked for
+        )
         self._replied: float | None = None
         self._is_idle = False  # by what it showed last, it writes nothing
 
@@ -75,11 +78,11 @@ class Progress:
             said = REPLIES.get(reply.response, "")
             self._end(f"refused: {reply.response[:100]}{said and f', {said}'}")
 
-    def see(self, put: Put | None, now: datetime, *, is_last: bool = True) -> None:
+    def see(self, put: Put | None, now: datetime, *, is_last: bool = True, is_final: bool = False) -> None:
         """Its monitor point as it is `now`; one that shows nothing new for too long has ended.
 
-        `is_last` is False where it is not told by its reply which dump is ours, and was told to write another
-        since.
+        `is_last` is False where it was told to write another dump since, and `is_final` True of what it
+        showed when it was told that.
         """
         if self.is_over:
             return
@@ -87,6 +90,7 @@ class Progress:
             self._revision, self._heard = put.revision, now
             if shown := read_shown(put):
                 self._is_idle = not shown.is_writing and shown.is_fresh(self._at, self._settings)
+                self._believed |= is_final
                 self._look(shown, now, is_last)
         if not self.is_over and now - self._changed >= self._quiet:
             self._end(self._stuck(now))
