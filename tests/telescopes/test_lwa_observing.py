@@ -248,6 +248,19 @@ def test_a_session_of_others_to_come_is_kept_clear_of_its_lead(house: House) -> 
     assert isinstance(house.plan(house.entry(), beams=(3,)), Plan)
 
 
+def test_for_what_was_ended_meanwhile_nobody_gives_up_a_beam(house: House) -> None:
+    """Whoever planned it and was held up wakes with a plan that is nobody's any more."""
+    house.act(house.entry(id=1, priority=1, start=house.at(90)), beams=(3,))
+    high = house.entry(id=2, priority=3)
+    plan = house.plan(high, beams=(3,))
+    assert house.hands().forbid(high, "too late")
+    with pytest.raises(Later, match="1_POWER3 keeps its beam"):
+        house.carry_out(high, plan)
+    with pytest.raises(NotTaken, match="too late"):
+        house.hands().find(high)
+    assert [each["mode"] for each in house.told()] == ["buffer"]
+
+
 def test_the_greater_priority_takes_the_beam_of_the_least(house: House) -> None:
     low, high = house.entry(id=1, priority=1, start=house.at(90)), house.entry(id=2, priority=3)
     house.act(low, beams=(3, 5))

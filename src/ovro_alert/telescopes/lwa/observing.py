@@ -144,7 +144,7 @@ class Observing:
             path = self._directory / f"cancel-{held.name}.sdf"
             self._file(path, text)
             try:
-                gone = scheduler.cancel(held, str(path), by)
+                gone = scheduler.make_room(entry.id, held, str(path), by)
             except Garbled as garbled:
                 raise Unreachable(f"whether {held.name} has gone cannot be known: {garbled}") from garbled
             if not gone:

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ovro_alert.acting import Unreachable
+from ovro_alert.acting import Later, Unreachable
 from ovro_alert.alert import Utc
 from ovro_alert.telescopes import fence
 from ovro_alert.telescopes.etcd import Keys, Put
@@ -134,6 +135,18 @@ class Scheduler:
         """Sees that a command is not acted on any more; False where it was."""
         return fence.forbid(self._keys, f"{self._slot}{command}", why)
 
+    def make_room(self, command: int, held: Held, sdf: str, by: str) -> bool:
+        """As `cancel`, for a command that was neither acted on nor ended; else nothing. Raises Later."""
+
+        def tell(told: bytes) -> None:
+            # Each try is another: etcd only compares together with what is put once.
+            once = f"{self._slot}{command}/room/{held.name}/{self._clock():%H%M%S%f}"
+            puts = {once: b"{}", self._settings.submit_key: told}
+            if not self._keys.put_once(once, puts, {f"{self._slot}{command}": 0}):
+                raise Later(f"{held.name} keeps its beam: by now the command was acted on, or ended")
+
+        return self._cancel(held, sdf, by, tell)
+
     def cancel(self, held: Held, sdf: str, by: str) -> bool:
         """Cancels a session; whether it was seen to go within `accept_s`. Raises Garbled.
 
@@ -142,8 +155,11 @@ class Scheduler:
         which nobody knows why it went, and its beam alone for its time. Written before, the beam of one that
         observes on would count as free.
         """
+        return self._cancel(held, sdf, by, partial(self._keys.put, self._settings.submit_key))
+
+    def _cancel(self, held: Held, sdf: str, by: str, tell: Callable[[bytes], object]) -> bool:
         before = self.shown()
-        self._keys.put(self._settings.submit_key, _told(sdf, "cancel"))
+        tell(_told(sdf, "cancel"))
         if not before.taken(held.name):
             return False  # nobody can see it go
 
