@@ -14,11 +14,10 @@ from ovro_alert.sky.dispersion import dispersion_delay
 from tests.clients.observatory import Array, array
 from torture.audit import whole
 from torture.ground import Ground, Outcome
-from torture.trial import LIMIT_S, Trial
+from torture.trial import Trial
 
 KILLS, QUICK = 40, 6
 OPEN = 6  # commands at once
-LONGEST_S = 2.5  # a client lives: sometimes not long enough to begin
 APART_S = 4.0  # two bursts, whose dumps the correlator would write for 21 s
 DM = 500.0
 CHIME_MHZ, TOP_MHZ = 400.0, 1530.0
@@ -152,15 +151,12 @@ def run(ground: Ground, etcd: str) -> Outcome:
 
 def _killed(trial: DsaTrial, kills: int) -> None:
     """While there is always something to do."""
-    for number in range(1, kills + 1):
+
+    def asking() -> None:
         while trial.open < OPEN:
             trial.ask_any()
-        process = trial.place.start()
-        time.sleep(trial.chance.uniform(0.3, LONGEST_S))
-        process.kill()
-        process.wait(LIMIT_S)
-        trial.ground.say(f"{number} of {kills} kills of dsa-alert, {len(trial.ends)} commands")
-    trial.place.start()  # and lives
+
+    trial.kill(kills, asking)
     told = trial.once()
     own = f"{len(trial.others)} dumps of the search's own beside them"
     trial.say(

@@ -16,7 +16,6 @@ TRIES = "kill -9 of the telescopes' clients; etcd restarted and away; a telescop
 KILLS, QUICK = 100, 10
 RESTARTS, QUICK_RESTARTS = 20, 3
 AWAY_S, QUICK_AWAY_S = 120.0, 10.0
-LONGEST_S = 2.0  # a client lives: sometimes not long enough to begin
 QUIET_S = 5.0  # so long may a pipeline show nothing new
 HOSTS = tuple(f"lxdlwagpu0{n}" for n in range(1, 9))
 SUMMARIES_S = 6.0  # the recorders say the time a little oftener
@@ -56,15 +55,12 @@ def run(ground: Ground) -> Outcome:
 
 def _killed(trial: LwaTrial, kills: int) -> None:
     """As many commands as kills: beams, dumps, and what is refused."""
-    for number in range(1, kills + 1):
+
+    def asking() -> None:
         if trial.open < OPEN:
             trial.ask_any()
-        process = trial.place.start()
-        time.sleep(trial.chance.uniform(0.3, LONGEST_S))
-        process.kill()
-        process.wait(LIMIT_S)
-        trial.ground.say(f"{number} of {kills} kills, {len(trial.ends)} commands")
-    trial.place.start()  # and lives
+
+    trial.kill(kills, asking)
     while len(trial.ends) < kills:
         trial.wait(OPEN - 1)
         trial.ask_any()

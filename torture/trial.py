@@ -1,7 +1,9 @@
 """What a client is asked in a trial, how each command must end, and whether the telescope agrees."""
 
 import random
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +17,7 @@ from torture.ground import Ground
 OPEN, BEAMS = 7, 8  # commands at once: each beam finds one of eight free
 KEPT = timedelta(seconds=6)  # so long after its end a session counts as one that may have begun late
 LIMIT_S = 120.0
+LONGEST_S = 2.0  # a client lives: sometimes not long enough to begin
 BEAM = {"ra": 83.633, "dec": 22.014, "duration": 1.5}
 DUMP = {"duration": 10}
 
@@ -44,6 +47,17 @@ class Trial:
     def wait(self, open: int = 0) -> None:
         """Until no more commands than so many are not over."""
         wait_for(lambda: self.open <= open, f"all but {open} commands to be over", LIMIT_S)
+
+    def kill(self, times: int, asking: Callable[[], object]) -> None:
+        """Kills client after client at random, each time when more was asked; the last one lives."""
+        for number in range(1, times + 1):
+            asking()
+            process = self.place.start()
+            time.sleep(self.chance.uniform(0.3, LONGEST_S))
+            process.kill()
+            process.wait(LIMIT_S)
+            self.ground.say(f"{number} of {times} kills, {len(self.ends)} commands")
+        self.place.start()
 
     def expect(self, id: int, *words: str) -> None:
         """Waits until a command has ended, as it must, and with these words."""
