@@ -1,14 +1,18 @@
-"""What the clients take of a host's memory at the most, after they have acted: issue 6 allows 80 MB.
+"""What the clients take of a host: nothing of a server's libraries, and 80 MB of memory when they have acted.
 
-lwa-alert's and world-alert's are in their own tests, where what they speak with is at hand.
+lwa-alert's and world-alert's memory is in their own tests, where what they speak with is at hand.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from ovro_alert.link.relay import Relay
 from support import RunningRelay
@@ -16,6 +20,39 @@ from tests.clients.observatory import LIMIT_S, array
 from tests.clients.test_slack_notifier import TOKEN, SlackTwin
 
 LARGEST_KB = 80_000
+
+
+def brought(extra: str) -> set[str]:
+    """Every distribution that an installation with that extra needs."""
+    found: set[str] = set()
+    asked = [("ovro-alert", frozenset({extra}))]
+    while asked:
+        name, extras = asked.pop()
+        for line in requires(name) or []:
+            one = Requirement(line)
+            of = canonicalize_name(one.name)
+            if any(not one.marker or one.marker.evaluate({"extra": each}) for each in extras | {""}):
+                if of not in found:
+                    asked.append((of, frozenset(one.extras)))
+                found.add(of)
+    return found
+
+
+@pytest.mark.parametrize("extra", ["lwa", "dsa", "slack", "world"])
+def test_a_client_brings_nothing_of_a_server(extra: str) -> None:
+    assert "sqlalchemy" in brought("relay"), "else this test would see nothing"
+    assert "twisted" in brought("chime")
+    servers = {"fastapi", "starlette", "uvicorn", "twisted", "comet", "sqlalchemy", "alembic"}
+    assert not brought(extra) & servers
+
+
+@pytest.mark.parametrize("client", ["lwa_alert", "dsa_alert", "slack_notifier", "world_alert"])
+def test_a_client_imports_nothing_of_a_server(client: str) -> None:
+    program = f"import sys, ovro_alert.clients.{client}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=LIMIT_S
+    )
+    assert not re.findall(r"\b(fastapi|starlette|twisted|sqlalchemy|astropy|pandas)\b", done.stdout)
 
 
 @pytest.fixture(scope="module")
