@@ -879,3 +879,12 @@ def test_a_beam_that_is_given_up_is_calibrated_where_nobody_else_needs_it_for_th
     plan = house.plan(house.entry(id=4, priority=1, start=house.at(542)), beams=(3,))
     assert isinstance(plan, Plan)
     assert (plan.summary["cancelled"], plan.summary["calibrate"]) == (["1_POWER3"], False)
+
+
+@pytest.mark.parametrize("beams", [(3, 2), (4,)])
+def test_a_reserved_beam_is_never_taken_whatever_else_the_settings_say(
+    house: House, beams: tuple[int, ...]
+) -> None:
+    with pytest.raises(ValueError, match=f"{beams[-1]} is reserved"):
+        house.plan(house.entry(), beams=beams)
+    assert f"beamnum: {beams[-1]} is reserved" in house.refusal(house.entry(beamnum=beams[-1]))

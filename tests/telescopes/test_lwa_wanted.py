@@ -42,9 +42,9 @@ def refusal(entry: Entry) -> str:
 
 def test_a_power_beam_at_once(command: Make) -> None:
     entry = command("powerbeam", CRAB | {"duration": 60, "name": "FRB 20260101A"})
-    session, observation = made(entry, beams=(4,), pi_id=3)
+    session, observation = made(entry, beams=(5,), pi_id=3)
     assert asked(entry).submission == "asap"
-    assert (session.mode, session.beam, session.pi_id) == (SessionMode.POWER, 4, 3)
+    assert (session.mode, session.beam, session.pi_id) == (SessionMode.POWER, 5, 3)
     assert session.session_id == 777
     assert (observation.ra, observation.dec, observation.int_time_ms) == (83.633083, 22.0145, 128)
     assert (observation.start, observation.duration_ms) == (NOW, 60_000)

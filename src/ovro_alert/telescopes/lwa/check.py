@@ -19,7 +19,6 @@ from ovro_alert.telescopes.lwa.settings import LwaSettings
 
 CLOCK_S = 1.0  # clocks may differ by so much
 SILENT_S = 60.0  # a recorder that has said nothing for longer may be well no more
-KEPT = {2: "the Sun", 4: "Jupiter"}
 RECORDED = range(1, 11)  # dr1 to dr10 exist
 
 
@@ -46,8 +45,6 @@ def check(
 
 def _settings(settings: LwaSettings, directory: Path) -> Iterator[Finding]:
     for beam in settings.beams:
-        if beam in KEPT:
-            yield Finding(Level.WRONG, f"beams: {beam} is kept for {KEPT[beam]}")
         if beam not in RECORDED:
             yield Finding(Level.WRONG, f"beams: {beam} has no recorder; dr1 to dr10 exist")
     if len(set(settings.beams)) < len(settings.beams):

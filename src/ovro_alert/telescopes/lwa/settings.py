@@ -1,8 +1,8 @@
 """What an operator tunes of the telescope itself."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ovro_alert.alert import NotNegative, Positive
 from ovro_alert.settings import Settings
@@ -25,9 +25,10 @@ BeamPath = Annotated[str, AfterValidator(_names_a_beam)]
 class LwaSettings(Settings, table="lwa"):
     """Table `[lwa]`; the environment names them OVRO_ALERT_LWA_BEAMS and so on."""
 
-    # Power beams in the order in which a free one is taken: 1 (with VLBI) and 3 are for bursts, 2 is kept for
-    # the Sun, 4 for Jupiter, and recorders dr1 to dr10 exist.
+    # Power beams in the order in which a free one is taken: 1 (with VLBI) and 3 are for bursts, and recorders
+    # dr1 to dr10 exist.
     beams: tuple[Annotated[int, Field(ge=1, le=16)], ...] = Field((3, 5, 6, 7, 8, 9, 10, 1), min_length=1)
+    reserved: tuple[int, ...] = (2, 4)  # never taken: the Sun's and Jupiter's
     voltage_beams: tuple[Annotated[int, Field(ge=1, le=1)], ...] = (1,)  # () where voltages are for others
     int_time_ms: IntegrationTime = 128
     pi_id: int = Field(0, ge=0)
@@ -61,3 +62,9 @@ class LwaSettings(Settings, table="lwa"):
     marks_prefix: str = Field("/ovro-alert/", pattern="^/.*/$")  # what we write down at the telescope
     power_path: BeamPath = "/lustre/pipeline/beam{beam:02d}"  # where the recorders write
     voltage_path: BeamPath = "/lustre/ubuntu/beam{beam:02d}"
+
+    @model_validator(mode="after")
+    def _leaves_others_theirs(self) -> Self:
+        if taken := sorted({*self.beams, *self.voltage_beams} & {*self.reserved}):
+            raise ValueError(f"beams: {', '.join(map(str, taken))} is reserved for others, by `reserved`")
+        return self
