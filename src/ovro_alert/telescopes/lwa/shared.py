@@ -24,10 +24,11 @@ def open_file(path: Path) -> None:
 def closed(folder: Path) -> Path | None:
     """Which folder keeps other users from the files in `folder`: it or one above it; None where none does.
 
-    What is not there yet keeps nobody.
+    What is not there yet keeps nobody, and the root is not looked at: whoever may not enter that may do nothing
+    at all, as in containers that have one user only.
     """
     folder = folder.resolve()
-    for each in (*reversed(folder.parents), folder):
+    for each in (*reversed(folder.parents[:-1]), folder):
         if each.exists() and not each.stat().st_mode & S_IXOTH:
             return each
     return None
