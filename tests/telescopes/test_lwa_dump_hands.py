@@ -576,6 +576,31 @@ def test_a_retraction_leaves_alone_what_another_has_triggered_since(
     assert set(dumps_of(site, "1767000000").values()) == {"writing"}
 
 
+def test_a_dump_that_showed_its_end_once_before_another_was_told_is_complete(
+    site: Site, trigger: Make
+) -> None:
+    """So soon after its trigger that it might have been the end of the dump before."""
+    entry = trigger()
+    trace = site.begin(entry)
+    point = json.loads(site.keys.value(key("mon", FIRST)))
+    soon = site.clock().timestamp()
+    stats = {"last_trigger_time": soon, "status": "complete", "bytes_dumped": 7, "files_created": 1}
+    for one in PIPELINES:
+        point |= {"time": soon + 1, "stats": point["stats"] | stats}
+        site.keys.put(key("mon", one), json.dumps(point).encode())
+    waited = iter([True])
+
+    def wait(seconds: float) -> None:
+        if next(waited, False):
+            site.others(*PIPELINES)
+        else:
+            Site.wait(site, seconds)
+
+    site.wait = wait  # type: ignore[method-assign]
+    outcome = site.hands.follow(entry, trace, site)
+    assert (outcome.state, outcome.detail["bytes"]) == (State.DONE, 7 * len(PIPELINES))
+
+
 def test_what_another_has_triggered_since_is_not_taken_for_ours_though_our_reply_was_heard(
     site: Site, trigger: Make
 ) -> None:

@@ -24,7 +24,7 @@ def open_file(path: Path) -> None:
 def closed(folder: Path) -> Path | None:
     """Which folder keeps other users from the files in `folder`: it or one above it; None where none does.
 
-    What is not there yet keeps nobody, and the root is not looked at: whoever may not enter that may do nothing
+    What is not there yet keeps nobody, and the root is not looked at: who may not enter that may do nothing
     at all, as in containers that have one user only.
     """
     folder = folder.resolve()

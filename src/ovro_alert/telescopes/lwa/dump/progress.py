@@ -86,7 +86,7 @@ class Progress:
         """
         if self.is_over:
             return
-        if put and put.revision != self._revision:
+        if put and (is_final or put.revision != self._revision):
             self._revision, self._heard = put.revision, now
             if shown := read_shown(put):
                 self._is_idle = not shown.is_writing and shown.is_fresh(self._at, self._settings)
